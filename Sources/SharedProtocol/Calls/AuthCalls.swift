@@ -1,0 +1,192 @@
+/// What auth-service answers: who someone is. Errors are `CallError`s with the codes named at each call.
+public enum Auth {
+    /// Who presents this API key. `unauthenticated`: unknown, revoked or expired. `account_disabled`.
+    public struct Authenticate: Call {
+        public static let method = "auth.authenticate"
+        public static let isIdempotent = true
+        public typealias Reply = KeyHolder
+
+        public var key: CredentialHash
+
+        public init(key: CredentialHash) { self.key = key }
+    }
+
+    /// Whose browser session this is; extends it. `unauthenticated`: unknown, ended or expired. `account_disabled`.
+    public struct ResumeSession: Call {
+        public static let method = "auth.resume_session"
+        public static let isIdempotent = true
+        public typealias Reply = SessionHolder
+
+        public var session: CredentialHash
+
+        public init(session: CredentialHash) { self.session = session }
+    }
+
+    /// Logs in as `app.dev_user` and opens a session. `refused` unless the configuration has one.
+    public struct DevLogin: Call {
+        public static let method = "auth.dev_login"
+        public static let isIdempotent = false
+        public typealias Reply = OpenedSession
+
+        public init() {}
+    }
+
+    /// Ends a session; one that is not there is no error.
+    public struct CloseSession: Call {
+        public static let method = "auth.close_session"
+        public static let isIdempotent = true
+        public typealias Reply = Done
+
+        public var session: CredentialHash
+
+        public init(session: CredentialHash) { self.session = session }
+    }
+
+    /// Makes an API key. `refused`: empty or over-long name, too many keys. `not_found`: no such user.
+    public struct CreateKey: Call {
+        public static let method = "auth.create_key"
+        public static let isIdempotent = false
+        public typealias Reply = NewKey
+
+        public var owner: KeyOwner
+        /// 1 to 100 characters, for the owner's eyes.
+        public var name: String
+
+        public init(owner: KeyOwner, name: String) {
+            self.owner = owner
+            self.name = name
+        }
+    }
+
+    /// The user's keys that are not revoked, newest first.
+    public struct ListKeys: Call {
+        public static let method = "auth.list_keys"
+        public static let isIdempotent = true
+        public typealias Reply = [KeySummary]
+
+        public var user: UserID
+
+        public init(user: UserID) { self.user = user }
+    }
+
+    /// Revokes a key of this user at once. `not_found`: not a key of theirs. Revoking again is no error.
+    public struct RevokeKey: Call {
+        public static let method = "auth.revoke_key"
+        public static let isIdempotent = true
+        public typealias Reply = Done
+
+        public var user: UserID
+        public var key: KeyID
+
+        public init(user: UserID, key: KeyID) {
+            self.user = user
+            self.key = key
+        }
+    }
+
+    /// The current revocation revision as `{"revision":N}` events: at once, at each change, and every 300 ms.
+    public struct FollowRevocations: StreamingCall {
+        public static let method = "auth.follow_revocations"
+        public typealias Reply = Done
+
+        public init() {}
+    }
+}
+
+extension Auth {
+    /// Counts the changes that can take access away. What was read at an older revision must be read again.
+    public struct Revision: Codable, Sendable, Hashable {
+        public var revision: Int64
+        public init(revision: Int64) { self.revision = revision }
+    }
+
+    /// A person and what their membership rests on.
+    public struct Person: Codable, Sendable, Hashable {
+        public var id: UserID
+        public var email: String
+        public var name: String
+        /// Always contains `default`; in no particular order.
+        public var groups: [GroupName]
+        /// When the user row came to be; a pool's clock starts no earlier.
+        public var created: Timestamp
+
+        public init(id: UserID, email: String, name: String, groups: [GroupName], created: Timestamp) {
+            self.id = id
+            self.email = email
+            self.name = name
+            self.groups = groups
+            self.created = created
+        }
+    }
+
+    public struct KeyHolder: Codable, Sendable, Hashable {
+        public var person: Person
+        public var key: KeyID
+        /// The revocation revision that this was read at.
+        public var revision: Int64
+
+        public init(person: Person, key: KeyID, revision: Int64) {
+            self.person = person
+            self.key = key
+            self.revision = revision
+        }
+    }
+
+    public struct SessionHolder: Codable, Sendable, Hashable {
+        public var person: Person
+        /// The revocation revision that this was read at.
+        public var revision: Int64
+
+        public init(person: Person, revision: Int64) {
+            self.person = person
+            self.revision = revision
+        }
+    }
+
+    public struct OpenedSession: Codable, Sendable, Hashable {
+        /// The cookie's value; stored nowhere in this form.
+        public var secret: String
+        public var person: Person
+
+        public init(secret: String, person: Person) {
+            self.secret = secret
+            self.person = person
+        }
+    }
+
+    /// Whose key is made.
+    public enum KeyOwner: Codable, Sendable, Hashable {
+        case user(UserID)
+        /// Creates the user when there is none with this address; it is then claimed by the first login with it.
+        case email(String)
+    }
+
+    public struct NewKey: Codable, Sendable, Hashable {
+        /// `sk-lumen-…`, shown once; stored nowhere in this form.
+        public var secret: String
+        public var summary: KeySummary
+
+        public init(secret: String, summary: KeySummary) {
+            self.secret = secret
+            self.summary = summary
+        }
+    }
+
+    public struct KeySummary: Codable, Sendable, Hashable {
+        public var id: KeyID
+        public var name: String
+        /// The first and last characters, enough to tell one's keys apart: `sk-lumen-Ab…yZ`.
+        public var hint: String
+        public var created: Timestamp
+        /// To the minute; absent before the first use.
+        public var lastUsed: Timestamp?
+
+        public init(id: KeyID, name: String, hint: String, created: Timestamp, lastUsed: Timestamp?) {
+            self.id = id
+            self.name = name
+            self.hint = hint
+            self.created = created
+            self.lastUsed = lastUsed
+        }
+    }
+}

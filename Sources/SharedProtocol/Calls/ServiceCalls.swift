@@ -1,0 +1,33 @@
+/// What every service answers.
+public enum Service {
+    /// Who are you and are you well. Answered from memory.
+    public struct Status: Call {
+        public static let method = "service.status"
+        public static let isIdempotent = true
+        public typealias Reply = Report
+
+        public init() {}
+    }
+
+    public struct Report: Codable, Sendable, Hashable {
+        public var service: ServiceName
+        public var instance: InstanceID
+        public var pid: Int32
+        public var version: String
+        public var started: Timestamp
+        /// Why the instance is not healthy, in sentences for the operator; empty when it is.
+        public var problems: [String]
+
+        public init(
+            service: ServiceName, instance: InstanceID, pid: Int32, version: String, started: Timestamp,
+            problems: [String]
+        ) {
+            self.service = service
+            self.instance = instance
+            self.pid = pid
+            self.version = version
+            self.started = started
+            self.problems = problems
+        }
+    }
+}

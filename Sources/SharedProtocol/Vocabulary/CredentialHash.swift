@@ -1,0 +1,20 @@
+import Crypto
+
+/// What is stored, cached and sent between services in place of an API key or a session id: HMAC-SHA256 under a key from
+/// the configuration, in lower-case hexadecimal. The secret itself stays with its owner.
+public struct CredentialHash: Identifier {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    /// - Parameter key: `app.encryption_key` for API keys, `app.secret_key` for sessions.
+    public init(of secret: String, under key: String) {
+        var hmac = HMAC<SHA256>(key: SymmetricKey(data: Array(key.utf8)))
+        hmac.update(data: Array(secret.utf8))
+        self.init(Self.hexadecimal(hmac.finalize()))
+    }
+
+    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,6 @@
+import SharedProtocol
+
+@main
+struct LedgerMain {
+    static func main() async throws {}
+}

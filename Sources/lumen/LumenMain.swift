@@ -1,0 +1,6 @@
+import SharedProtocol
+
+@main
+struct LumenMain {
+    static func main() async throws {}
+}

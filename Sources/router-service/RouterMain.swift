@@ -1,0 +1,6 @@
+import SharedProtocol
+
+@main
+struct RouterMain {
+    static func main() async throws {}
+}
