@@ -15,6 +15,7 @@ let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", packag
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// What every service is made of.
@@ -61,7 +62,7 @@ let package = Package(
         ),
         .target(
             name: "Storage",
-            dependencies: [logging, .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["SharedProtocol", logging, grdb],
             swiftSettings: strict
         ),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -72,12 +73,12 @@ let package = Package(
         ),
         .executableTarget(
             name: "auth-service",
-            dependencies: service + ["Storage", crypto],
+            dependencies: service + ["Storage", grdb, crypto],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "ledger-service",
-            dependencies: service + ["Storage"],
+            dependencies: service + ["Storage", grdb],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -88,7 +89,7 @@ let package = Package(
         .executableTarget(
             name: "web-service",
             dependencies: service + [
-                "Storage", crypto, hummingbird,
+                "Storage", grdb, crypto, hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
@@ -106,11 +107,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "AuthServiceTests", dependencies: ["auth-service", "SharedProtocol", "Storage"],
+            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging, grdb], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "AuthServiceTests", dependencies: ["auth-service", "SharedProtocol", "Storage", grdb],
             swiftSettings: strict
         ),
         .testTarget(
-            name: "LedgerServiceTests", dependencies: ["ledger-service", "SharedProtocol", "Storage"],
+            name: "LedgerServiceTests", dependencies: ["ledger-service", "SharedProtocol", "Storage", grdb],
             swiftSettings: strict
         ),
         .testTarget(
@@ -120,7 +124,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WebServiceTests",
-            dependencies: ["web-service", "SharedProtocol", "Storage", nioCore, nioPosix],
+            dependencies: ["web-service", "SharedProtocol", "Storage", grdb, nioCore, nioPosix],
             swiftSettings: strict
         ),
         .testTarget(name: "LumenTests", dependencies: ["lumen", "SharedProtocol"], swiftSettings: strict),

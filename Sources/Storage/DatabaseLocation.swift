@@ -1,0 +1,49 @@
+import SharedProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Where a service keeps its data. `app.database_url` names one file; with SQLite every service has its own beside it,
+/// because a SQLite file belongs to one process: `sqlite:///lumen.db` becomes `lumen.ledger.db` for the ledger.
+public struct DatabaseLocation: Sendable, Hashable {
+    /// The service's file, absolute if `folder` is.
+    public let path: String
+
+    /// - Parameters:
+    ///   - url: `sqlite:///relative` or `sqlite:////absolute`.
+    ///   - folder: what a relative path is relative to: the configuration file's folder.
+    /// - Throws: a sentence, when the URL names no file that this version can keep.
+    public init(of service: ServiceName, url: String, relativeTo folder: String) throws(StorageProblem) {
+        if url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") {
+            throw StorageProblem(
+                "app.database_url names PostgreSQL, which this version cannot use yet; use sqlite:///….")
+        }
+        let scheme = "sqlite:///"
+        guard url.hasPrefix(scheme) else {
+            throw StorageProblem("app.database_url must begin with \(scheme).")
+        }
+        let file = url.dropFirst(scheme.count)
+        guard let name = file.split(separator: "/").last, !file.hasSuffix("/"), name != ":memory:" else {
+            throw StorageProblem("app.database_url names no file.")
+        }
+        let path = file.hasPrefix("/") ? String(file) : folder + "/" + file
+        self.path = String(path.dropLast(name.count)) + Self.fileName(name, of: service)
+    }
+
+    private static func fileName(_ name: Substring, of service: ServiceName) -> String {
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return "\(name).\(service)" }
+        return "\(name[..<dot]).\(service)\(name[dot...])"
+    }
+
+    /// Creates the file if it is not there, readable by its owner only; SQLite gives its log the same mode.
+    func createPrivateFile() throws(StorageProblem) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw StorageProblem("The database \(path) cannot be opened: \(String(cString: strerror(errno))).")
+        }
+        close(descriptor)
+    }
+}
