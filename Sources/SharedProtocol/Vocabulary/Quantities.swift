@@ -1,3 +1,5 @@
+import Glibc
+
 /// Quantities with their unit in the type. All are a JSON integer on the wire.
 
 /// A number of model tokens, prompt and completion alike.
@@ -30,4 +32,11 @@ public struct Timestamp: Identifier, Comparable {
     public init(rawValue: Int64) { self.rawValue = rawValue }
 
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.rawValue < b.rawValue }
+
+    /// The system's clock, which can be set back: good for records, not for measuring.
+    public static func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
 }

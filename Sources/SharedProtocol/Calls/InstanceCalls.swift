@@ -1,8 +1,8 @@
-/// What every service answers.
-public enum Service {
+/// What every service instance answers.
+public enum Instance {
     /// Who are you and are you well. Answered from memory.
     public struct Status: Call {
-        public static let method = "service.status"
+        public static let method = "instance.status"
         public static let isIdempotent = true
         public typealias Reply = Report
 

@@ -1,0 +1,72 @@
+import NIOCore
+
+/// Which calls a service answers, and with what.
+public struct CallTable: Sendable {
+    enum Entry: Sendable {
+        case unary(@Sendable (UInt64, ByteBuffer, CallContext) async -> ByteBuffer)
+        case streaming(@Sendable (UInt64, ByteBuffer, ByteBuffer?, CallContext, EventSink) async -> ByteBuffer)
+    }
+
+    private(set) var entries: [String: Entry] = [:]
+
+    public init() {}
+
+    /// Answers a call. The task is not cancelled when the caller leaves: what it began, it finishes.
+    public mutating func on<C: Call>(
+        _ type: C.Type, _ answer: @escaping @Sendable (C, CallContext) async throws(CallError) -> C.Reply
+    ) {
+        entries[C.method] = .unary { id, params, context in
+            await Self.reply(to: id) { () async throws(CallError) in
+                try await answer(try params.decodeJSON(C.self), context)
+            }
+        }
+    }
+
+    /// Answers a streaming call. The task is cancelled when the caller cancels or leaves, and must then return its reply
+    /// within 50 ms.
+    public mutating func onStream<C: StreamingCall>(
+        _ type: C.Type,
+        _ answer: @escaping @Sendable (C, ByteBuffer?, CallContext, EventSink) async throws(CallError) -> C.Reply
+    ) {
+        entries[C.method] = .streaming { id, params, body, context, events in
+            await Self.reply(to: id) { () async throws(CallError) in
+                try await answer(try params.decodeJSON(C.self), body, context, events)
+            }
+        }
+    }
+
+    private static func reply<Reply: Encodable>(
+        to id: UInt64, _ answer: () async throws(CallError) -> Reply
+    ) async -> ByteBuffer {
+        do throws(CallError) {
+            return try Frame.reply(id: id, .success(try await answer()))
+        } catch {
+            return Frame.failure(id: id, error)
+        }
+    }
+}
+
+/// What a handler may know of the call beside its parameters.
+public struct CallContext: Sendable {
+    public let request: RequestID?
+    /// When the caller stops waiting.
+    public let deadline: NIODeadline
+    public let peer: InstanceID
+
+    public init(request: RequestID?, deadline: NIODeadline, peer: InstanceID) {
+        self.request = request
+        self.deadline = deadline
+        self.peer = peer
+    }
+}
+
+/// Where a streaming handler puts its events.
+public struct EventSink: Sendable {
+    private let write: @Sendable (ByteBuffer) async throws(CallError) -> Void
+
+    init(_ write: @escaping @Sendable (ByteBuffer) async throws(CallError) -> Void) { self.write = write }
+
+    /// Sends one raw JSON value, carried verbatim: the handler vouches that it is valid (`JSONScan`). Suspends while the
+    /// peer reads slowly; throws `connectionLost` when it is gone.
+    public func send(_ event: ByteBuffer) async throws(CallError) { try await write(event) }
+}

@@ -1,0 +1,178 @@
+import Glibc
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// One accepted connection: reads requests, runs each in a task of its own, and sends what the tasks produce.
+final class ServerConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    /// Unary calls that may run at once for one connection; above it nothing more is read until one ends.
+    static let callLimit = 4096
+
+    private let hello: ByteBuffer
+    private let calls: CallTable
+    private let all: ServerConnections
+    private let log: Logger
+    private let outbox: Outbox
+    private let running = RunningCalls()
+    private let frames = NIOSingleStepByteToMessageProcessor(FrameDecoder(), maximumBufferSize: Frame.sizeLimit + 4)
+    private var peer: InstanceID?
+
+    init(_ channel: any Channel, hello: ByteBuffer, calls: CallTable, all: ServerConnections, log: Logger) {
+        self.hello = hello
+        self.calls = calls
+        self.all = all
+        self.log = log
+        outbox = Outbox(channel)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        all.opened(outbox)
+        guard PeerCredentials.areTrusted(on: context.channel) else {
+            log.warning("a connection from another user was refused")
+            context.close(promise: nil)
+            return
+        }
+        outbox.send(hello)
+        context.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        do {
+            try frames.process(buffer: unwrapInboundIn(data)) { try receive(try Frame(parsing: $0)) }
+        } catch {
+            log.warning("a connection was closed: \(error)")
+            context.close(promise: nil)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if running.mayRead(limit: Self.callLimit) { context.read() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) { outbox.writabilityChanged() }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        outbox.close()
+        running.cancelStreams()
+        all.closed(outbox)
+    }
+
+    private func receive(_ frame: Frame) throws(CallError) {
+        switch frame {
+        case .hello(let hello):
+            guard hello.version == Frame.version else {
+                throw CallError(.protocolViolation, "the peer speaks version \(hello.version) of the protocol")
+            }
+            peer = hello.instance
+        case .request(let request):
+            guard let peer else { throw CallError(.protocolViolation, "a request came before the hello") }
+            begin(request, from: peer)
+        case .cancel(let id): running.cancelStream(id)
+        case .event, .result, .error: throw CallError(.protocolViolation, "a client sent an answer")
+        }
+    }
+
+    private func begin(_ request: Frame.Request, from peer: InstanceID) {
+        // A deadline of a day is as good as any longer one, and keeps hostile numbers from overflowing.
+        let timeout = TimeAmount.milliseconds(min(max(request.deadlineMs, 0), 86_400_000))
+        let context = CallContext(request: request.request, deadline: .now() + timeout, peer: peer)
+        switch calls.entries[request.method] {
+        case .unary(let answer):
+            running.run(on: outbox, in: all) { await answer(request.id, request.params, context) }
+        case .streaming(let answer):
+            let sink = EventSink { [outbox] event async throws(CallError) in
+                guard outbox.send(try Frame.event(id: request.id, event)) else {
+                    throw CallError(.connectionLost, "the caller left")
+                }
+                await outbox.room()
+            }
+            running.runStream(request.id, on: outbox, in: all) {
+                await answer(request.id, request.params, request.body, context, sink)
+            }
+        case nil:
+            outbox.send(Frame.failure(id: request.id, CallError(.unknownMethod, "\(request.method) is unknown here")))
+        }
+    }
+}
+
+/// The calls of one connection that have not been answered yet.
+private final class RunningCalls: Sendable {
+    private struct State {
+        var count = 0
+        var isPaused = false
+        var streams: [UInt64: Task<Void, Never>] = [:]
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    /// Runs a handler in a task of its own that sends its reply.
+    @discardableResult
+    func run(
+        on outbox: Outbox, in all: ServerConnections, _ answer: @escaping @Sendable () async -> ByteBuffer
+    ) -> Task<Void, Never> {
+        all.callBegan()
+        state.withLockedValue { $0.count += 1 }
+        return Task {
+            outbox.send(await answer())
+            if self.ended(limit: ServerConnection.callLimit) { outbox.channel.read() }
+            all.callEnded()
+        }
+    }
+
+    /// A connection carries one stream at a time, so the entry of the one before makes way for the next.
+    func runStream(
+        _ id: UInt64, on outbox: Outbox, in all: ServerConnections,
+        _ answer: @escaping @Sendable () async -> ByteBuffer
+    ) {
+        let task = run(on: outbox, in: all, answer)
+        state.withLockedValue { $0.streams = [id: task] }
+    }
+
+    /// Whether reading had been paused and may go on.
+    private func ended(limit: Int) -> Bool {
+        state.withLockedValue { state in
+            state.count -= 1
+            guard state.isPaused, state.count < limit else { return false }
+            state.isPaused = false
+            return true
+        }
+    }
+
+    func mayRead(limit: Int) -> Bool {
+        state.withLockedValue { state in
+            state.isPaused = state.count >= limit
+            return !state.isPaused
+        }
+    }
+
+    func cancelStream(_ id: UInt64) { state.withLockedValue { $0.streams[id] }?.cancel() }
+
+    func cancelStreams() {
+        for task in state.withLockedValue({ $0.streams.values }) { task.cancel() }
+    }
+}
+
+/// Who is at the other end of a Unix socket, told by the kernel.
+enum PeerCredentials {
+    /// `struct ucred`, which Glibc's module does not show.
+    private struct Credentials {
+        var pid: pid_t = 0
+        var uid: uid_t = 0
+        var gid: gid_t = 0
+    }
+
+    /// The same user as ours, or root. The pid means nothing across containers.
+    static func areTrusted(on channel: any Channel) -> Bool {
+        guard let provider = channel as? any SocketOptionProvider else { return false }
+        let credentials: EventLoopFuture<Credentials> = provider.unsafeGetSocketOption(
+            level: .socket, name: .init(rawValue: SO_PEERCRED))
+        var uid: uid_t?
+        // Completed at once: the caller is on the channel's event loop.
+        credentials.assumeIsolated().whenSuccess { uid = $0.uid }
+        return uid == 0 || uid == geteuid()
+    }
+}
