@@ -1,0 +1,150 @@
+import GRDB
+import SharedProtocol
+import Storage
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+extension ChatStore {
+    /// Conversations on one page of the list.
+    static let conversationsPerPage = 50
+    /// Messages on one page of a conversation.
+    static let messagesPerPage = 60
+    /// Words of a search that count.
+    static let maximumSearchWords = 8
+
+    /// The next page begins after this conversation.
+    struct ListCursor: Sendable, Hashable {
+        var updated: Timestamp
+        var id: ConversationID
+    }
+
+    /// The owner's conversations, the one used last first.
+    ///
+    /// - Parameter search: words that all occur, as beginnings of words, in one message or in the title; empty for all.
+    func conversations(
+        of owner: UserID, before: ListCursor?, search: String
+    ) async throws(CallError) -> [Conversation] {
+        try await database.read { database in
+            var conditions = "owner = :owner AND hidden = 0"
+            var arguments: StatementArguments = ["owner": owner.rawValue, "limit": Self.conversationsPerPage]
+            if let before {
+                conditions += " AND (updated, id) < (:updated, :id)"
+                arguments += ["updated": before.updated.rawValue, "id": before.id.rawValue]
+            }
+            if let pattern = Self.searchPattern(search) {
+                conditions += """
+                     AND (title LIKE :title ESCAPE '\\' OR id IN (
+                        SELECT conversation FROM message_words JOIN messages ON messages.id = message_words.rowid
+                        WHERE message_words MATCH :pattern))
+                    """
+                arguments += ["pattern": pattern, "title": Self.likePattern(search)]
+            }
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, title, model, updated, EXISTS (
+                        SELECT 1 FROM messages WHERE conversation = conversations.id AND state = 'running'
+                    ) AS answering
+                    FROM conversations WHERE \(conditions) ORDER BY updated DESC, id DESC LIMIT :limit
+                    """,
+                arguments: arguments)
+            return rows.map(Self.conversation)
+        }
+    }
+
+    func conversation(_ id: ConversationID, of owner: UserID) async throws(CallError) -> Conversation {
+        try await database.read { database in
+            let row = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT id, title, model, updated, EXISTS (
+                        SELECT 1 FROM messages WHERE conversation = conversations.id AND state = 'running'
+                    ) AS answering
+                    FROM conversations WHERE id = ? AND owner = ? AND hidden = 0
+                    """,
+                arguments: [id.rawValue, owner.rawValue])
+            guard let row else { throw CallError(.notFound, "There is no such conversation.") }
+            return Self.conversation(row)
+        }
+    }
+
+    /// A page of messages, oldest first: the last ones, or those before a message.
+    func messages(
+        in conversation: ConversationID, of owner: UserID, before: Int64?, limit: Int = messagesPerPage
+    ) async throws(CallError) -> [Message] {
+        try await database.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT messages.* FROM messages JOIN conversations ON conversations.id = messages.conversation
+                    WHERE conversation = ? AND owner = ? AND hidden = 0 AND messages.id < ?
+                    ORDER BY messages.id DESC LIMIT ?
+                    """,
+                arguments: [conversation.rawValue, owner.rawValue, before ?? .max, limit])
+            return try rows.reversed().map(Self.message)
+        }
+    }
+
+    /// One answer. `not_found`: no such answer of theirs.
+    func answer(_ id: AnswerID, of owner: UserID) async throws(CallError) -> Message {
+        try await database.read { database in
+            let row = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT messages.* FROM messages JOIN conversations ON conversations.id = messages.conversation
+                    WHERE answer = ? AND owner = ? AND hidden = 0
+                    """,
+                arguments: [id.rawValue, owner.rawValue])
+            guard let row else { throw CallError(.notFound, "There is no such answer.") }
+            return try Self.message(row)
+        }
+    }
+
+    static func encode(_ bill: AnswerBill) throws(CallError) -> String {
+        do {
+            return String(decoding: try JSONEncoder().encode(bill), as: UTF8.self)
+        } catch {
+            throw CallError(.internalError, "An answer's bill could not be encoded.")
+        }
+    }
+}
+
+extension ChatStore {
+    private static func conversation(_ row: Row) -> Conversation {
+        Conversation(
+            id: ConversationID(row["id"]), title: row["title"], model: ModelName(row["model"]),
+            updated: Timestamp(row["updated"]), isAnswering: row["answering"])
+    }
+
+    private static func message(_ row: Row) throws -> Message {
+        var facts: AnswerFacts?
+        if let id = row["answer"] as String? {
+            let bill = try (row["bill"] as String?).map {
+                try JSONDecoder().decode(AnswerBill.self, from: Data($0.utf8))
+            }
+            facts = AnswerFacts(
+                id: AnswerID(id), model: ModelName(row["model"]),
+                state: AnswerState(rawValue: row["state"]) ?? .interrupted, reasoning: row["reasoning"] ?? "",
+                problem: row["problem"], bill: bill)
+        }
+        return Message(
+            id: row["id"], role: facts == nil ? .user : .assistant, text: row["text"],
+            created: Timestamp(row["created"]), answer: facts)
+    }
+
+    /// Each word quoted, so that nothing of the search is taken for the index's query language.
+    private static func searchPattern(_ search: String) -> String? {
+        let words = search.split(whereSeparator: { !$0.isLetter && !$0.isNumber }).prefix(maximumSearchWords)
+        guard !words.isEmpty else { return nil }
+        return words.map { "\"\($0)\"*" }.joined(separator: " ")
+    }
+
+    private static func likePattern(_ search: String) -> String {
+        let special: Set<Character> = ["%", "_", "\\"]
+        return "%" + search.flatMap { special.contains($0) ? ["\\", $0] : [$0] } + "%"
+    }
+}
