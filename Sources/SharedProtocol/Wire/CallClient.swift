@@ -97,7 +97,8 @@ extension CallClient: ClientConnectionDelegate {
 
     func received(_ frame: Frame) throws(CallError) -> Bool {
         switch frame {
-        case .result(let id, let json): state.withLockedValue { $0.calls.answered(id) }?.resume(returning: .success(json))
+        case .result(let id, let json):
+            state.withLockedValue { $0.calls.answered(id) }?.resume(returning: .success(json))
         case .error(let id, let error):
             state.withLockedValue { $0.calls.answered(id) }?.resume(returning: .failure(error))
         case .hello, .request, .event, .cancel: throw CallError(.protocolViolation, "a server sent no answer")
