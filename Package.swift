@@ -127,6 +127,9 @@ let package = Package(
             dependencies: ["web-service", "SharedProtocol", "Storage", grdb, nioCore, nioPosix],
             swiftSettings: strict
         ),
-        .testTarget(name: "LumenTests", dependencies: ["lumen", "SharedProtocol"], swiftSettings: strict),
+        .testTarget(
+            name: "LumenTests", dependencies: ["lumen", "SharedProtocol", nioCore, nioPosix, nioLocks],
+            swiftSettings: strict
+        ),
     ]
 )

@@ -1,6 +1,0 @@
-import SharedProtocol
-
-@main
-struct LumenMain {
-    static func main() async throws {}
-}
