@@ -9,27 +9,16 @@ import SharedProtocol
 /// Where a service keeps its data. `app.database_url` names one file; with SQLite every service has its own beside it,
 /// because a SQLite file belongs to one process: `sqlite:///lumen.db` becomes `lumen.ledger.db` for the ledger.
 public struct DatabaseLocation: Sendable, Hashable {
-    /// The service's file, absolute if `folder` is.
+    /// The service's file, absolute.
     public let path: String
 
-    /// - Parameters:
-    ///   - url: `sqlite:///relative` or `sqlite:////absolute`.
-    ///   - folder: what a relative path is relative to: the configuration file's folder.
     /// - Throws: a sentence, when the URL names no file that this version can keep.
-    public init(of service: ServiceName, url: String, relativeTo folder: String) throws(StorageProblem) {
-        if url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") {
+    public init(of service: ServiceName, beside url: DatabaseURL) throws(StorageProblem) {
+        guard case .sqlite(let path) = url else {
             throw StorageProblem(
                 "app.database_url names PostgreSQL, which this version cannot use yet; use sqlite:///….")
         }
-        let scheme = "sqlite:///"
-        guard url.hasPrefix(scheme) else {
-            throw StorageProblem("app.database_url must begin with \(scheme).")
-        }
-        let file = url.dropFirst(scheme.count)
-        guard let name = file.split(separator: "/").last, !file.hasSuffix("/"), name != ":memory:" else {
-            throw StorageProblem("app.database_url names no file.")
-        }
-        let path = file.hasPrefix("/") ? String(file) : folder + "/" + file
+        let name = path.split(separator: "/").last ?? ""
         self.path = String(path.dropLast(name.count)) + Self.fileName(name, of: service)
     }
 

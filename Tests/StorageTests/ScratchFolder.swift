@@ -13,7 +13,7 @@ final class ScratchFolder {
     }
 
     func location() throws -> DatabaseLocation {
-        try DatabaseLocation(of: .ledger, url: "sqlite:///lumen.db", relativeTo: path)
+        try DatabaseLocation(of: .ledger, beside: .sqlite(path: path + "/lumen.db"))
     }
 
     func open(_ migrations: [Migration]) throws -> ServiceDatabase {

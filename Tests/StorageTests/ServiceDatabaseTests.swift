@@ -36,7 +36,7 @@ struct ServiceDatabaseTests {
     }
 
     @Test func aMissingFolderIsRefusedWithASentence() throws {
-        let location = try DatabaseLocation(of: .ledger, url: "sqlite:///none/lumen.db", relativeTo: folder.path)
+        let location = try DatabaseLocation(of: .ledger, beside: .sqlite(path: folder.path + "/none/lumen.db"))
         let problem = #expect(throws: StorageProblem.self) {
             try ServiceDatabase(at: location, migrations: [notes], logger: .init(label: "test"))
         }

@@ -21,7 +21,7 @@ final class TemporaryStore: Sendable {
     init() throws {
         folder = "/tmp/lumen-chat-\(RandomText.base32(10))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-        let location = try DatabaseLocation(of: .web, url: "sqlite:///lumen.db", relativeTo: folder)
+        let location = try DatabaseLocation(of: .web, beside: .sqlite(path: folder + "/lumen.db"))
         store = ChatStore(
             database: try ServiceDatabase(
                 at: location, migrations: webMigrations, logger: Logger(label: "test")))
