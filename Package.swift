@@ -119,7 +119,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RouterServiceTests",
-            dependencies: ["router-service", "HTTPClient", "SharedProtocol", nioCore, nioPosix],
+            dependencies: ["router-service", "HTTPClient", "SharedProtocol", nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
         .testTarget(

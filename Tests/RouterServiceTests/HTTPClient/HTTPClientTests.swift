@@ -1,0 +1,146 @@
+import Glibc
+import HTTPClient
+import NIOConcurrencyHelpers
+import NIOCore
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct HTTPClientTests {
+    let client: HTTPClient
+
+    init() throws { client = try HTTPClient() }
+
+    @Test func aPostArrivesAsWrittenAndItsAnswerComesBack() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", #"{"a":1}"#)
+        } during: { backend in
+            let headers = [("Authorization", "Bearer k"), ("Content-Type", "application/json")]
+            let request = HTTPRequest(
+                url: backend.url + "/x", headers: headers, body: ByteBuffer(string: "hello"), timeouts: .generous)
+            let response = try await client.send(request)
+            #expect(response.head == HTTPResponseHead(status: 200, contentType: "application/json"))
+            #expect(try await response.collect(upTo: 100) == ByteBuffer(string: #"{"a":1}"#))
+            let seen = try #require(backend.requests.first)
+            #expect(seen.line == "POST /v1/x HTTP/1.1")
+            #expect(seen.body == "hello")
+            #expect(seen.header("authorization") == "Bearer k")
+            #expect(seen.header("accept-encoding") == "identity")
+        }
+    }
+
+    @Test func aLongBodyIsNotHeldBackForAContinue() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", "{}")
+        } during: { backend in
+            let body = ByteBuffer(repeating: UInt8(ascii: "x"), count: 3 << 20)
+            let response = try await client.send(.init(url: backend.url, body: body, timeouts: .generous))
+            #expect(response.head.status == 200)
+            let seen = try #require(backend.requests.first)
+            #expect(seen.body.utf8.count == 3 << 20)
+            #expect(seen.header("expect") == nil)
+        }
+    }
+
+    @Test func connectionsAreKeptAlive() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", "{}")
+        } during: { backend in
+            for _ in 0..<20 { _ = try await get(backend.url).collect(upTo: 10) }
+            #expect(backend.requests.count == 20)
+            #expect(backend.connections == 1)
+        }
+    }
+
+    @Test func aDiscardedRestKeepsTheConnection() async throws {
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.beginChunks()
+            try await reply.chunk("first")
+            try await Task.sleep(for: .milliseconds(20))
+            try await reply.chunk("second")
+            try await reply.endChunks()
+        }
+        try await ScriptedBackend.run(script) { backend in
+            for round in 1...3 {
+                let response = try await get(backend.url)
+                _ = try await response.next()
+                response.discardRest()
+                try await Task.sleep(for: .milliseconds(round == 3 ? 0 : 300))
+            }
+            #expect(backend.connections == 1)
+        }
+    }
+
+    @Test func manyRequestsAtOnceAllSucceed() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", $0.request.body)
+        } during: { backend in
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<300 {
+                    group.addTask {
+                        let body = ByteBuffer(string: "\(number)")
+                        let request = HTTPRequest(url: backend.url, body: body, timeouts: .generous)
+                        return try await client.send(request).collect(upTo: 100) == body
+                    }
+                }
+                for try await isRight in group { #expect(isRight) }
+            }
+        }
+    }
+
+    @Test func aRedirectIsNotFollowed() async throws {
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.answer("302 Found", extra: "Location: /elsewhere\r\n", "")
+        }
+        try await ScriptedBackend.run(script) { backend in
+            let response = try await get(backend.url)
+            #expect(response.head.status == 302)
+            #expect(backend.requests.count == 1)
+        }
+    }
+
+    @Test func retryAfterIsRead() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("429 X", extra: "Retry-After: 7\r\n", "")
+        } during: {
+            let response = try await get($0.url)
+            #expect(response.head.retryAfter == "7")
+        }
+    }
+
+    @Test(arguments: ["file:///etc/passwd", "ftp://127.0.0.1/x", "nonsense://x", ""])
+    func onlyHTTPIsSpoken(url: String) async throws {
+        await #expect(throws: HTTPClientError.self) { try await get(url) }
+    }
+
+    @Test func theEnvironmentsProxyIsIgnored() async throws {
+        setenv("http_proxy", "http://127.0.0.1:1", 1)
+        defer { unsetenv("http_proxy") }
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", "{}")
+        } during: { backend in
+            let client = try HTTPClient()
+            let response = try await client.send(.init(url: backend.url, timeouts: .generous))
+            #expect(response.head.status == 200)
+        }
+    }
+
+    @Test func aHeaderCannotSmuggleAnother() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", "{}")
+        } during: { backend in
+            let request = HTTPRequest(url: backend.url, headers: [("A", "b\r\nC: d")], timeouts: .generous)
+            await #expect(throws: HTTPClientError.invalidRequest("a header cannot be sent")) {
+                try await client.send(request)
+            }
+            #expect(backend.requests.isEmpty)
+        }
+    }
+
+    private func get(_ url: String) async throws -> HTTPResponse {
+        try await client.send(HTTPRequest(url: url, timeouts: .generous))
+    }
+}
+
+extension HTTPTimeouts {
+    static let generous = HTTPTimeouts(
+        connect: .seconds(10), firstByte: .seconds(30), idle: .seconds(30), total: .seconds(60))
+}

@@ -1,0 +1,107 @@
+import HTTPClient
+import NIOConcurrencyHelpers
+import NIOCore
+import Testing
+
+/// The reader sets the pace, and leaving is seen at the backend.
+@Suite(.timeLimit(.minutes(1))) struct HTTPFlowTests {
+    let client: HTTPClient
+
+    init() throws { client = try HTTPClient() }
+
+    /// More than all socket buffers between the two can hold.
+    private static let pieces = 1024
+    private static let pieceSize = 64 * 1024
+
+    @Test func aSlowReaderStopsTheBackendAndIsNotIdle() async throws {
+        let written = NIOLockedValueBox(0)
+        let script: ScriptedBackend.Script = { reply in
+            let length = Self.pieces * Self.pieceSize
+            try await reply.write("HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\n\r\n")
+            let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: Self.pieceSize)
+            for _ in 0..<Self.pieces {
+                try await reply.write(piece)
+                written.withLockedValue { $0 += Self.pieceSize }
+            }
+        }
+        // While the reader sleeps, more than the idle time passes.
+        let timeouts = HTTPTimeouts(
+            connect: .seconds(10), firstByte: .seconds(20), idle: .milliseconds(300), total: .seconds(50))
+        try await ScriptedBackend.run(script) { backend in
+            let response = try await client.send(HTTPRequest(url: backend.url, timeouts: timeouts))
+            try await Task.sleep(for: .milliseconds(800))
+            #expect(written.withLockedValue { $0 } < Self.pieces * Self.pieceSize)
+            var received = 0
+            var largest = 0
+            while let bytes = try await response.next() {
+                received += bytes.readableBytes
+                largest = max(largest, bytes.readableBytes)
+            }
+            #expect(received == Self.pieces * Self.pieceSize)
+            #expect(largest <= 256 * 1024 + 16 * 1024)
+        }
+    }
+
+    @Test func cancellingTheTaskClosesTheConnectionBeforeTheHead() async throws {
+        let sawClose = Gate()
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.closed()
+            sawClose.open()
+        }
+        try await ScriptedBackend.run(script) { backend in
+            let task = Task { try await client.send(HTTPRequest(url: backend.url, timeouts: .generous)) }
+            try await eventually("the request is there") { backend.requests.count == 1 }
+            task.cancel()
+            await #expect(throws: HTTPClientError.cancelled) { try await task.value }
+            await sawClose.passed()
+        }
+    }
+
+    @Test func cancellingTheTaskClosesTheConnectionInMidBody() async throws {
+        let sawClose = Gate()
+        try await ScriptedBackend.run(endless(sawClose)) { backend in
+            let hasBegun = Gate()
+            let task = Task {
+                let response = try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
+                hasBegun.open()
+                while try await response.next() != nil {}
+            }
+            await hasBegun.passed()
+            task.cancel()
+            await #expect(throws: HTTPClientError.cancelled) { try await task.value }
+            await sawClose.passed()
+        }
+    }
+
+    @Test func lettingGoOfTheResponseClosesTheConnection() async throws {
+        let sawClose = Gate()
+        try await ScriptedBackend.run(endless(sawClose)) { backend in
+            _ = try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
+            await sawClose.passed()
+        }
+    }
+
+    @Test func aCancelledTaskSendsNothing() async throws {
+        try await ScriptedBackend.run({ try await $0.answer("200 OK", "{}") }) { backend in
+            let gate = Gate()
+            let task = Task {
+                await gate.passed()
+                return try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
+            }
+            task.cancel()
+            gate.open()
+            await #expect(throws: HTTPClientError.cancelled) { try await task.value }
+        }
+    }
+
+    private func endless(_ sawClose: Gate) -> ScriptedBackend.Script {
+        { reply in
+            defer { sawClose.open() }
+            try await reply.beginChunks()
+            while true {
+                try await reply.chunk("more")
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+}
