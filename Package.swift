@@ -57,7 +57,10 @@ let package = Package(
         ),
         .target(
             name: "ServiceRuntime",
-            dependencies: ["SharedProtocol", arguments, lifecycle, logging, nioCore, nioPosix, nioLocks],
+            dependencies: [
+                "SharedProtocol", arguments, lifecycle, logging, nioCore, nioPosix, nioLocks,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict
         ),
         .target(

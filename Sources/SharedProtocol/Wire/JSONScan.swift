@@ -100,7 +100,8 @@ public struct JSONScan {
         let start = position
         let hasEscapes = try skipStringBody()
         defer { position += 1 }
-        return JSONString(raw: UnsafeRawBufferPointer(rebasing: bytes[start..<position]), hasEscapes: hasEscapes)
+        return JSONString(
+            position: start - 1, raw: UnsafeRawBufferPointer(rebasing: bytes[start..<position]), hasEscapes: hasEscapes)
     }
 
     /// Reads a number; nil when it is not an integer of 64 bits (`1.0`, `1e3` and `1e400` are none).
@@ -119,6 +120,8 @@ public struct JSONScanError: Error, Hashable {
 
 /// A string of the scanned bytes, without its quotes.
 public struct JSONString {
+    /// Where its opening quote stands.
+    public let position: Int
     /// The bytes as written, escapes and all. Valid as long as the scanned bytes are.
     public let raw: UnsafeRawBufferPointer
     public let hasEscapes: Bool
