@@ -7,11 +7,9 @@ import ServiceLifecycle
 /// Holds the configuration in force and follows its file: within two seconds of the content changing, or at once on
 /// `reload()`. What is not valid as a whole changes nothing.
 public final class ConfigurationWatcher: ServiceLifecycle.Service {
-    /// How often the file is read. Its content is compared, not its time: an editor may keep that.
-    public static let interval: Duration = .seconds(2)
-
     private let path: String
     private let environment: [String: String]
+    private let interval: Duration
     private let logger: Logger
     private let state: NIOLockedValueBox<State>
     /// Held from reading the file to swapping, so that of two readings the later one wins.
@@ -28,11 +26,14 @@ public final class ConfigurationWatcher: ServiceLifecycle.Service {
     }
 
     /// Reads the configuration for the first time. Blocks: for start-up only.
+    ///
+    /// - Parameter interval: how often the file is read. Its content is compared, not its time: an editor may keep that.
     public init(
-        path: String, environment: [String: String], logger: Logger
+        path: String, environment: [String: String], interval: Duration = .seconds(2), logger: Logger
     ) throws(ConfigurationProblems) {
         self.path = path
         self.environment = environment
+        self.interval = interval
         self.logger = logger
         let text = try ConfigurationLoader.read(path)
         let first = try ConfigurationLoader.load(text: text, path: path, environment: environment)
@@ -57,7 +58,7 @@ public final class ConfigurationWatcher: ServiceLifecycle.Service {
     /// Follows the file until the service group shuts down.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: Self.interval)) != nil { await self.reload() }
+            while (try? await Task.sleep(for: self.interval)) != nil { await self.reload() }
         }
     }
 

@@ -21,7 +21,7 @@ public enum ConfigurationLoader {
     }
 
     /// The configuration that `text` says; `path` is for messages and for relative paths.
-    static func load(
+    public static func load(
         text: String, path: String, environment: [String: String]
     ) throws(ConfigurationProblems) -> LumenConfiguration {
         let document = document(path, environment)
