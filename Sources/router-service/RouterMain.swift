@@ -1,6 +1,0 @@
-import SharedProtocol
-
-@main
-struct RouterMain {
-    static func main() async throws {}
-}
