@@ -1,0 +1,159 @@
+"""`make bench`: what the whole path costs, beside a bare nginx under the same load. One JSON line per case.
+
+Release build, loopback, everything on: key, rate limit (far above the load), reservation, durable post. CPU is user and
+system time of each process over the run, divided by the work done; backends and clients are not counted.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).parents[2]
+os.environ.setdefault("LUMEN_BIN", str(TOP / ".build" / "release"))
+sys.path.insert(0, str(TOP / "Tests" / "SystemTests"))
+
+from load import OpenStreams, wrk  # noqa: E402
+from lumen_site import Site  # noqa: E402
+from machine import wait_for  # noqa: E402
+from measure import CPUMeter, pss_kb  # noqa: E402
+from nginx import Nginx, bare_proxy, fixed_backend  # noqa: E402
+
+SECONDS = 10
+WARM_UP_SECONDS = 3
+REST_SECONDS = 10
+IDLE_STREAMS = 2000
+EVENTS = 100
+STREAM = f"tokens-{EVENTS}-at-0"
+# One event, then silence.
+SILENT = "stall-after-1"
+MESSAGES = [{"role": "user", "content": "What is the sum of the first n integers? Show how to find it. " * 3}]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="lumen-bench-") as folder:
+        backend = fixed_backend(Path(folder) / "backend")
+        proxies = []
+        try:
+            bench(Path(folder), backend, proxies)
+        finally:
+            for nginx in [backend, *proxies]:
+                nginx.stop()
+
+
+def bench(folder: Path, backend: Nginx, proxies: list[Nginx]) -> None:
+    changes = {
+        "rate_limiting": {"limit": "1000000000 per minute"},
+        "routing": {"idle_timeout": 600, "client_stall_timeout": 600},
+    }
+    fixed = {"name": "fixed", "endpoints": [{"url": f"http://127.0.0.1:{backend.port}/v1", "api_key": "x"}]}
+    site = Site(changes, models=(fixed, STREAM, SILENT), routers=2)
+    echo = site.backend.url.split("/")[2]
+    proxies += [
+        bare_proxy(folder / "fixed-proxy", f"127.0.0.1:{backend.port}"),
+        bare_proxy(folder / "echo-proxy", echo),
+    ]
+    with site:
+        key = site.create_key()
+        say(case="idle memory", **idle_memory(site, key))
+        for connections in (1, 32, 256):
+            say(case=f"non-streaming, {connections} connections", **requests(site, key, proxies[0], connections))
+        say(case=f"streams of {EVENTS} events, 64 connections", **streams(site, key, proxies[1], 64))
+        say(case=f"{IDLE_STREAMS} idle open streams", **idle_streams(site, key, proxies[1]))
+    say(case="ready", **ready_time(changes))
+
+
+def requests(site: Site, key: str, proxy: Nginx, connections: int) -> dict:
+    body = {"model": "fixed", "messages": MESSAGES, "max_tokens": 100}
+    lumen = under_load(site.web_port, key, body, connections, pids(site), 1)
+    nginx = under_load(proxy.port, key, body, connections, proxy.pids(), 1)
+    return lumen | {"unit": "request", "nginx": nginx, "ratio_to_nginx": ratio(lumen, nginx)}
+
+
+def streams(site: Site, key: str, proxy: Nginx, connections: int) -> dict:
+    """CPU per relayed event: of the 100 with a token; the reservation and the two events around them are included."""
+    body = {"model": STREAM, "messages": MESSAGES, "stream": True, "max_tokens": EVENTS}
+    lumen = under_load(site.web_port, key, body, connections, pids(site), EVENTS)
+    nginx = under_load(proxy.port, key, body, connections, proxy.pids(), EVENTS)
+    cpu = lumen["cpu_us"]
+    lumen["cpu_us_router_and_web"] = round(sum(cpu[name] for name in cpu if name.startswith(("router", "web"))), 2)
+    return lumen | {"unit": "event", "nginx": nginx, "ratio_to_nginx": ratio(lumen, nginx)}
+
+
+def under_load(port: int, key: str, body: dict, connections: int, processes: dict[str, int], units: int) -> dict:
+    wrk(port, key, body, connections, WARM_UP_SECONDS)
+    meter = CPUMeter(processes)
+    outcome = wrk(port, key, body, connections, SECONDS)
+    outcome["cpu_us"] = meter.per(max(1, outcome["requests"]) * units)
+    outcome["pss_kb"] = sum(pss_kb(pid) for pid in processes.values())
+    return outcome
+
+
+def ratio(lumen: dict, nginx: dict) -> dict:
+    return {
+        "cpu": round(lumen["cpu_us"]["sum"] / max(nginx["cpu_us"]["sum"], 0.01), 2),
+        "requests_per_s": round(lumen["requests_per_s"] / nginx["requests_per_s"], 3),
+    }
+
+
+def idle_streams(site: Site, key: str, proxy: Nginx) -> dict:
+    """Memory per open stream over web and routers, and what 2,000 silent streams cost while nothing happens."""
+    body = {"model": SILENT, "messages": MESSAGES, "stream": True, "max_tokens": 10}
+    relaying = {name: pid for name, pid in pids(site).items() if name.startswith(("router", "web"))}
+    lumen = held_open(site.web_port, key, body, relaying)
+    nginx = held_open(proxy.port, key, body, proxy.pids())
+    return lumen | {"nginx": nginx}
+
+
+def held_open(port: int, key: str, body: dict, processes: dict[str, int]) -> dict:
+    before = sum(pss_kb(pid) for pid in processes.values())
+    with OpenStreams(port, key, body, IDLE_STREAMS):
+        after = sum(pss_kb(pid) for pid in processes.values())
+        meter = CPUMeter(processes)
+        time.sleep(REST_SECONDS)
+        cpu = meter.per(REST_SECONDS)
+    return {
+        "kb_per_stream": round((after - before) / IDLE_STREAMS, 1),
+        "pss_kb": after,
+        "cpu_percent": {name: round(value / 10_000, 2) for name, value in cpu.items()},
+    }
+
+
+def idle_memory(site: Site, key: str) -> dict:
+    body = {"model": "fixed", "messages": MESSAGES, "max_tokens": 100}
+    with site.client(key) as client:
+        for _ in range(100):
+            client.chat.completions.create(**body)
+    time.sleep(REST_SECONDS)
+    pss = {name: pss_kb(pid) for name, pid in pids(site).items()}
+    return {"pss_kb": pss | {"sum": sum(pss.values())}}
+
+
+def ready_time(changes: dict) -> dict:
+    """From the start of `lumen up` to the first `/readyz` that says so; an empty folder and one with its databases."""
+    seconds = []
+    with Site(changes, routers=2, starts=False) as site:
+        for _ in range(2):
+            start = time.monotonic()
+            site.start()
+            wait_for("the site to be ready", lambda: site.get("/readyz")[0] == 200, 30)
+            seconds.append(round(time.monotonic() - start, 3))
+            site.supervisor.terminate()
+            site.supervisor.wait()
+    return {"seconds_first": seconds[0], "seconds_again": seconds[1]}
+
+
+def pids(site: Site) -> dict[str, int]:
+    routers = {f"router {n}": pid for n, pid in enumerate(site.services("router"), 1)}
+    single = {name: site.service(name) for name in ("auth", "ledger", "web")}
+    return single | routers | {"lumen up": site.supervisor.pid}
+
+
+def say(**line) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
