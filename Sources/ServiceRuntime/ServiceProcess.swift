@@ -34,7 +34,7 @@ public struct ServiceProcess: Sendable {
             JSONLogHandler(label: label, service: service.rawValue, instance: instance.rawValue)
         }
         let log = Logger(label: service.rawValue)
-        let watcher = loadConfiguration(arguments, log)
+        let watcher = loadConfiguration(service, arguments, log)
         JSONLogHandler.setLevel(watcher.current.app.logLevel)
         watcher.onChange { JSONLogHandler.setLevel($0.app.logLevel) }
         watchSupervisor()
@@ -62,10 +62,15 @@ public struct ServiceProcess: Sendable {
         try await ServiceGroup(configuration: configuration).run()
     }
 
-    private static func loadConfiguration(_ arguments: ServiceArguments, _ log: Logger) -> ConfigurationWatcher {
+    private static func loadConfiguration(
+        _ service: ServiceName, _ arguments: ServiceArguments, _ log: Logger
+    ) -> ConfigurationWatcher {
+        var environment = ProcessInfo.processInfo.environment
+        // Web's address is a key of the configuration; the other services listen on sockets of their own.
+        if service == .web, let listen = arguments.listen { environment["LUMEN_LISTEN"] = listen }
         do throws(ConfigurationProblems) {
             return try ConfigurationWatcher(
-                path: arguments.configurationPath, environment: ProcessInfo.processInfo.environment, logger: log)
+                path: arguments.configurationPath, environment: environment, logger: log)
         } catch {
             fail(error.problems.map(\.description))
         }

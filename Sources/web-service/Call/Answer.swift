@@ -1,0 +1,110 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import SharedProtocol
+
+/// A model's answer while it comes. Whoever holds it reads until there is nothing more; the end is given out only after the
+/// bill is durable. An answer that is let go unread is stopped and billed all the same.
+final class Answer: Sendable {
+    /// When a request began, by the clock for records and by the one for measuring.
+    struct Start: Sendable {
+        let time = Timestamp.now()
+        let clock = NIODeadline.now()
+
+        func elapsedMs() -> Int64 { (NIODeadline.now() - clock).nanoseconds / 1_000_000 }
+    }
+
+    /// How it ended and what it cost.
+    struct Settlement: Sendable {
+        var outcome: Ledger.Outcome
+        var usage: Ledger.Usage?
+        /// Absent while the ledger is away: the bill is kept and delivered later.
+        var receipt: Ledger.Receipt?
+        /// What the client may be told, when it did not come whole.
+        var failure: APIError?
+    }
+
+    private struct State {
+        var events: Int64 = 0
+        var firstEventMs: Int64?
+        var isStopped = false
+        var settlement: Settlement?
+    }
+
+    /// The limit per output, when it was lowered to what the budget held, and what limited it.
+    let loweredLimit: (limit: TokenCount, by: Ledger.LimitedBy)?
+    private let stream: RouterStream
+    private let bill: Bill
+    private let state = NIOLockedValueBox(State())
+
+    init(_ stream: RouterStream, _ bill: Bill, _ grant: Ledger.Grant, asked: TokenCount) {
+        self.stream = stream
+        self.bill = bill
+        loweredLimit = grant.outputLimit < asked ? (grant.outputLimit, grant.limitedBy ?? .user) : nil
+    }
+
+    deinit {
+        let (stream, bill, state) = (stream, bill, state.withLockedValue { $0 })
+        if state.settlement != nil { return }
+        // Nobody is left who could wait for the end: a task of its own reads on to the last count and bills it.
+        Task {
+            stream.cancel()
+            var events = state.events
+            while let more = try? await stream.next(), !more.isEmpty { events += Int64(more.count) }
+            _ = await bill.settle(
+                try? stream.completion, isStopped: true, events: events, firstEventMs: state.firstEventMs)
+        }
+    }
+
+    var request: RequestID { bill.request }
+
+    /// What has arrived: events of the backend, as they came; empty at the end, after the bill is durable.
+    func next() async -> [ByteBuffer] {
+        if state.withLockedValue({ $0.settlement != nil }) { return [] }
+        if let events = try? await stream.next(), !events.isEmpty {
+            count(events)
+            return events
+        }
+        // Un-cancelled, and awaited: a task that was cancelled because the client left must still bill what was produced.
+        await Task { await self.settle() }.value
+        return []
+    }
+
+    /// Cancels the request at its backend at once; `next()` then soon gives nothing more.
+    func stop() {
+        state.withLockedValue { $0.isStopped = true }
+        stream.cancel()
+    }
+
+    /// Once `next()` has returned nothing.
+    var settlement: Settlement {
+        guard let settlement = state.withLockedValue({ $0.settlement }) else {
+            preconditionFailure("an answer is settled when it has been read to its end")
+        }
+        return settlement
+    }
+
+    /// The failure of a request that ended before its first event; nothing was billed then.
+    func failureBeforeAnyEvent() async -> Router.Failure? {
+        guard stream.hasEndedUnread, let completion = try? stream.completion, let failure = completion.failure else {
+            return nil
+        }
+        _ = await next()
+        return failure
+    }
+
+    private func count(_ events: [ByteBuffer]) {
+        let total = state.withLockedValue { state in
+            state.events += Int64(events.count)
+            if state.firstEventMs == nil { state.firstEventMs = bill.started.elapsedMs() }
+            return state.events
+        }
+        bill.progressed(TokenCount(total))
+    }
+
+    private func settle() async {
+        let (isStopped, events, firstEventMs) = state.withLockedValue { ($0.isStopped, $0.events, $0.firstEventMs) }
+        let settlement = await bill.settle(
+            try? stream.completion, isStopped: isStopped, events: events, firstEventMs: firstEventMs)
+        state.withLockedValue { $0.settlement = settlement }
+    }
+}

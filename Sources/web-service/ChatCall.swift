@@ -1,0 +1,119 @@
+import Logging
+import NIOCore
+import SharedProtocol
+
+/// The life of one model request, from the caller's key to the settled bill. The browser's chat and every `/v1` route go
+/// through here.
+///
+/// 1. whoever calls has been told apart: a `Requester`;
+/// 2. `admit`: the rate limit, always before money;
+/// 3. the model is looked up;
+/// 4. the ledger reserves the most that the request can cost, or refuses;
+/// 5. a router finds a backend; with its first event the client's answer begins: an `Answer`;
+/// 6. the answer's end, whatever it is, is billed or the reservation given back, once, durably, before the client sees it.
+struct ChatCall: Sendable {
+    /// The ledger may let a reserve wait for 2 s; this leaves it as long again to answer.
+    static let reserveTimeout = Duration.seconds(4)
+
+    let owner: InstanceID
+    let configuration: ConfigurationWatcher
+    let limiter: RateLimiter
+    let ledger: any Caller
+    let routers: RouterPool
+    let settler: Settler
+    let live: LiveRequests
+    private let log = Logger(label: "call")
+
+    init(
+        owner: InstanceID, configuration: ConfigurationWatcher, limiter: RateLimiter, ledger: any Caller,
+        routers: RouterPool, settler: Settler, live: LiveRequests
+    ) {
+        self.owner = owner
+        self.configuration = configuration
+        self.limiter = limiter
+        self.ledger = ledger
+        self.routers = routers
+        self.settler = settler
+        self.live = live
+    }
+
+    /// Step 2: counts a request against its user's rate limit. Throws `rateLimited`.
+    func admit(_ requester: Requester) throws(APIError) -> RateLimiter.Standing {
+        let standing = limiter.admit(
+            requester.person.id, requester.source, configuration.current.rateLimiting.limits)
+        if standing.isRefused {
+            var error = APIError.rateLimited(retryAfter: standing.resetSeconds)
+            error.standing = standing
+            throw error
+        }
+        return standing
+    }
+
+    /// Steps 3 to 5. Returns when the first event is there; throws, with nothing billed, when there will be none.
+    func begin(
+        _ request: ModelRequest, by requester: Requester, as id: RequestID = .random()
+    ) async throws(APIError) -> Answer {
+        let started = Answer.Start()
+        guard let model = configuration.current.model(request.model), model.isActive else {
+            throw .modelNotFound(request.model)
+        }
+        let grant = try await reserve(request, model, requester, id)
+        live.began(id, prompt: request.prompt.unreported)
+        let bill = Bill(
+            request: id, requester: requester, model: model.name, prompt: request.prompt.unreported, started: started,
+            settler: settler, live: live)
+        do {
+            let stream = try await routers.open(
+                completion(request, limit: grant.outputLimit), body: request.body, request: id,
+                timeout: configuration.current.routing.total)
+            let answer = Answer(stream, bill, grant, asked: request.outputLimit(for: model))
+            if let failure = await answer.failureBeforeAnyEvent() { throw APIError.upstream(failure) }
+            return answer
+        } catch let error as APIError {
+            throw error
+        } catch {
+            await bill.void()
+            log.warning("no router could be reached", metadata: ["request": "\(id)", "error": "\(error)"])
+            throw .unavailable("The models cannot be reached right now.")
+        }
+    }
+
+    /// Step 4. A reserve whose answer did not come may have been granted all the same: it is voided.
+    private func reserve(
+        _ request: ModelRequest, _ model: ModelConfiguration, _ requester: Requester, _ id: RequestID
+    ) async throws(APIError) -> Ledger.Grant {
+        let reserve = Ledger.Reserve(
+            request: id, owner: owner, account: Ledger.Account(requester.person), key: requester.key,
+            source: requester.source, model: model.name, promptBound: request.prompt.bound(for: model),
+            promptEstimate: request.prompt.estimate(for: model), outputs: request.outputs,
+            outputLimit: request.outputLimit(for: model))
+        let decision: Ledger.Decision
+        do {
+            decision = try await ledger.call(reserve, request: id, timeout: Self.reserveTimeout)
+        } catch {
+            log.warning("no reservation", metadata: ["request": "\(id)", "code": "\(error.code)"])
+            if error.code != .unavailable {
+                // Not awaited: the ledger is not answering, and the client has waited long enough.
+                Task { await settler.void(id) }
+            }
+            throw .unavailable("The token budget cannot be checked right now.")
+        }
+        switch decision {
+        case .granted(let grant): return grant
+        case .refused(let refusal): throw .refused(refusal, model.name)
+        }
+    }
+
+    private func completion(_ request: ModelRequest, limit: TokenCount) -> Router.Complete {
+        Router.Complete(
+            model: request.model, operation: .chatCompletions, isStream: request.isStream, outputLimit: limit,
+            outputLimitField: request.limitField, relaysUsage: request.wantsUsage)
+    }
+}
+
+/// Who asks, and by which way.
+struct Requester: Sendable {
+    var person: Auth.Person
+    var key: KeyID?
+    var source: Ledger.Source
+}

@@ -1,0 +1,111 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import ServiceLifecycle
+import SharedProtocol
+
+/// Who presents an API key: answered from memory while that is safe, else by auth. A revocation counts within a second:
+/// auth sends its revision every 300 ms and at each change, and nothing that was read at an older one is used. When auth is
+/// silent, every answer is asked for again; only while it cannot be reached at all, what is remembered goes on for 30 s.
+final class Identities: ServiceLifecycle.Service {
+    static let maximumAge = TimeAmount.seconds(30)
+    /// Auth's silence after which nothing remembered is taken for current.
+    static let silenceLimit = TimeAmount.milliseconds(900)
+    /// Key holders that are remembered; beyond, all are forgotten and asked for anew.
+    static let cacheLimit = 20_000
+    static let callTimeout = Duration.seconds(2)
+
+    private struct Entry {
+        var holder: Auth.KeyHolder
+        var read: NIODeadline
+    }
+
+    private struct State {
+        var entries: [CredentialHash: Entry] = [:]
+        var revision: Int64 = 0
+        var lastHeard = NIODeadline.uptimeNanoseconds(0)
+    }
+
+    private let auth: any Caller
+    private let configuration: ConfigurationWatcher
+    private let state = NIOLockedValueBox(State())
+    private let log = Logger(label: "identities")
+
+    init(auth: any Caller, configuration: ConfigurationWatcher) {
+        self.auth = auth
+        self.configuration = configuration
+    }
+
+    /// The holder of the key. Throws `invalidKey`, `accountDisabled`, or that it cannot be told.
+    func holder(of secret: String, request: RequestID) async throws(APIError) -> Auth.KeyHolder {
+        let hash = CredentialHash(of: secret, under: configuration.current.app.encryptionKey.reveal())
+        let now = NIODeadline.now()
+        let (remembered, isCurrent) = state.withLockedValue { state -> (Auth.KeyHolder?, Bool) in
+            guard let entry = state.entries[hash], now - entry.read < Self.maximumAge else { return (nil, false) }
+            let isCurrent = entry.holder.revision >= state.revision && now - state.lastHeard < Self.silenceLimit
+            return (entry.holder, isCurrent)
+        }
+        if let remembered, isCurrent { return remembered }
+        do {
+            let holder = try await auth.call(Auth.Authenticate(key: hash), request: request, timeout: Self.callTimeout)
+            remember(hash, holder, read: now)
+            return holder
+        } catch {
+            return try holder(whenAuthFails: error, remembered, hash)
+        }
+    }
+
+    private func holder(
+        whenAuthFails error: CallError, _ remembered: Auth.KeyHolder?, _ hash: CredentialHash
+    ) throws(APIError) -> Auth.KeyHolder {
+        switch error.code {
+        case .unauthenticated, .accountDisabled:
+            state.withLockedValue { $0.entries[hash] = nil }
+            throw error.code == .accountDisabled ? .accountDisabled : .invalidKey
+        default:
+            if let remembered, state.withLockedValue({ remembered.revision >= $0.revision }) { return remembered }
+            log.warning("auth could not be asked", metadata: ["code": "\(error.code)"])
+            throw .unavailable("Your key cannot be checked right now.")
+        }
+    }
+
+    private func remember(_ hash: CredentialHash, _ holder: Auth.KeyHolder, read: NIODeadline) {
+        state.withLockedValue { state in
+            if state.entries.count >= Self.cacheLimit { state.entries = [:] }
+            // An answer that was on its way while a revocation was announced is not kept.
+            if holder.revision >= state.revision { state.entries[hash] = Entry(holder: holder, read: read) }
+        }
+    }
+
+    /// Follows auth's revocations until shutdown.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.follow()
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    private func follow() async {
+        do {
+            let stream = try await auth.open(
+                Auth.FollowRevocations(), body: nil, request: nil, timeout: .seconds(86_400))
+            try await withTaskCancellationHandler {
+                while case let events = try await stream.next(), !events.isEmpty { heard(events) }
+            } onCancel: {
+                stream.cancel()
+            }
+        } catch {
+            log.debug("auth's revocations cannot be followed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func heard(_ events: [ByteBuffer]) {
+        let revisions = events.compactMap { try? $0.decodeJSON(Auth.Revision.self).revision }
+        state.withLockedValue { state in
+            state.revision = max(state.revision, revisions.max() ?? 0)
+            state.lastHeard = .now()
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import HTTPTypes
+import SharedProtocol
+
+/// Why a model request failed, in OpenAI's shape. The message is for the client: no address, no secret; details are logged
+/// where they happen.
+struct APIError: Error, Sendable, Hashable {
+    var status: Int
+    var message: String
+    var type: String
+    var param: String?
+    var code: String?
+    /// Seconds, for `Retry-After`.
+    var retryAfter: Int64?
+    /// For `x-should-retry`; absent: the client decides.
+    var shouldRetry: Bool?
+    /// For `x-lumen-limited-by`.
+    var limitedBy: Ledger.LimitedBy?
+    /// Of a rate limit that refused.
+    var standing: RateLimiter.Standing?
+}
+
+extension APIError {
+    static func invalidRequest(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
+        APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
+    }
+
+    static let invalidKey = APIError(
+        status: 401, message: "The API key is missing or not valid.", type: "invalid_request_error",
+        code: "invalid_api_key")
+
+    static let accountDisabled = APIError(
+        status: 403, message: "This account is disabled.", type: "invalid_request_error", code: "account_disabled")
+
+    static func modelNotFound(_ model: ModelName) -> APIError {
+        APIError(
+            status: 404, message: "There is no model “\(shown(model))”.", type: "invalid_request_error",
+            param: "model", code: "model_not_found")
+    }
+
+    static func modelNotAllowed(_ model: ModelName) -> APIError {
+        APIError(
+            status: 403, message: "You have no access to the model “\(shown(model))”.", type: "invalid_request_error",
+            param: "model", code: "model_not_allowed")
+    }
+
+    /// A client's text in an answer is cut: it may be megabytes.
+    private static func shown(_ model: ModelName) -> String { String(model.rawValue.prefix(200)) }
+
+    static func unavailable(_ what: String, retryAfter: Int64 = 2) -> APIError {
+        APIError(
+            status: 503, message: "\(what) Please try again.", type: "server_error", code: "service_unavailable",
+            retryAfter: retryAfter)
+    }
+
+    static func rateLimited(retryAfter: Int64) -> APIError {
+        APIError(
+            status: 429, message: "Too many requests. Try again in \(retryAfter) s.", type: "requests",
+            code: "rate_limit_exceeded", retryAfter: retryAfter)
+    }
+
+    /// The ledger refused. A client that retries by itself is told not to unless it is worth the wait.
+    static func refused(_ refusal: Ledger.Refusal, _ model: ModelName) -> APIError {
+        if refusal.reason == .noAccess { return modelNotAllowed(model) }
+        let seconds = refusal.retryAfterMs.map { ($0 + 999) / 1000 }
+        let wait = seconds.map { "Enough will have been added in \($0) s." } ?? "It is not refilled."
+        return APIError(
+            status: 429,
+            message: "The token budget is used up: \(refusal.remaining) tokens are left, the request may need more. "
+                + wait,
+            type: "insufficient_quota", code: "insufficient_quota", retryAfter: seconds,
+            shouldRetry: (seconds ?? .max) <= worthWaitingSeconds, limitedBy: refusal.limitedBy)
+    }
+
+    private static let worthWaitingSeconds: Int64 = 60
+
+    /// What a router reported of its backends.
+    static func upstream(_ failure: Router.Failure) -> APIError {
+        let retryAfter = failure.retryAfterMs.map { ($0 + 999) / 1000 }
+        switch failure.kind {
+        case .rejected:
+            return APIError(
+                status: failure.status ?? 400, message: failure.message,
+                type: failure.type ?? "invalid_request_error", param: failure.param, code: failure.code)
+        case .rateLimited:
+            return APIError(
+                status: 429, message: failure.message, type: "requests", code: "upstream_rate_limited",
+                retryAfter: retryAfter ?? 1)
+        case .noHealthyEndpoint:
+            return APIError(
+                status: 503, message: failure.message, type: "server_error", code: "no_healthy_endpoint",
+                retryAfter: retryAfter ?? 3)
+        case .timeout:
+            return APIError(status: 504, message: failure.message, type: "server_error", code: "upstream_timeout")
+        case .draining: return unavailable("The service is restarting.", retryAfter: 1)
+        default:
+            return APIError(status: 502, message: failure.message, type: "server_error", code: "upstream_error")
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import SharedProtocol
+
+/// The OpenAI-compatible API: every route, and every error of every path below `/v1`, in OpenAI's shape.
+struct V1: Sendable {
+    static let balanceTimeout = Duration.seconds(2)
+
+    let call: ChatCall
+    let identities: Identities
+    let presences: ClientPresences
+    let bodies = BodyBudget()
+
+    func respond(to request: Request, context: WebContext) async -> Response {
+        var standing: RateLimiter.Standing?
+        var response: Response
+        do {
+            response = try await route(request, context, &standing)
+        } catch {
+            standing = standing ?? error.standing
+            response = V1Reply.failure(error)
+        }
+        if let standing { V1Reply.add(standing, to: &response.headers) }
+        response.headers[.requestID] = context.request.rawValue
+        if request.method == .head { response.body = ResponseBody() }
+        return response
+    }
+
+    private func route(
+        _ request: Request, _ context: WebContext, _ standing: inout RateLimiter.Standing?
+    ) async throws(APIError) -> Response {
+        let path = request.uri.path
+        switch path {
+        case "/v1/chat/completions":
+            try require([.post], request)
+            let requester = try await identify(request, context)
+            standing = try call.admit(requester)
+            return try await complete(request, context, requester)
+        case "/v1/models":
+            try require([.get, .head], request)
+            let requester = try await identify(request, context)
+            standing = try call.admit(requester)
+            return V1Reply.json(ModelList(data: try await models(of: requester, context)))
+        case _ where path.hasPrefix("/v1/models/"):
+            try require([.get, .head], request)
+            let requester = try await identify(request, context)
+            standing = try call.admit(requester)
+            let name = ModelName(String(path.dropFirst("/v1/models/".count)).removingPercentEncoding ?? "")
+            guard let model = try await models(of: requester, context).first(where: { $0.id == name }) else {
+                throw .modelNotFound(name)
+            }
+            return V1Reply.json(model)
+        default:
+            throw APIError(
+                status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
+        }
+    }
+
+    private func require(_ methods: [HTTPRequest.Method], _ request: Request) throws(APIError) {
+        guard methods.contains(request.method) else {
+            let allowed = methods.map(\.rawValue).joined(separator: ", ")
+            throw APIError(
+                status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",
+                code: "method_not_allowed")
+        }
+    }
+
+    private func identify(_ request: Request, _ context: WebContext) async throws(APIError) -> Requester {
+        guard let header = request.headers[.authorization], header.count > 7, header.count < 200,
+            header.prefix(7).lowercased() == "bearer "
+        else { throw .invalidKey }
+        let holder = try await identities.holder(of: String(header.dropFirst(7)), request: context.request)
+        return Requester(person: holder.person, key: holder.key, source: .api)
+    }
+
+    private func models(of requester: Requester, _ context: WebContext) async throws(APIError) -> [ModelList.Entry] {
+        do {
+            let sheet = try await call.ledger.call(
+                Ledger.Balances(account: Ledger.Account(requester.person)), request: context.request,
+                timeout: Self.balanceTimeout)
+            return sheet.models.map { ModelList.Entry(id: $0.model) }
+        } catch {
+            throw .unavailable("The list of models cannot be read right now.")
+        }
+    }
+
+    private func complete(
+        _ request: Request, _ context: WebContext, _ requester: Requester
+    ) async throws(APIError) -> Response {
+        let model = try await V1Body.read(request, bodies)
+        let presence = presences.presence(on: context.channel)
+        // A task of its own, so that the client's leaving can cancel it: the backend hears of it within 100 ms.
+        let beginning = Task { () async -> Result<Answer, APIError> in
+            do throws(APIError) {
+                return .success(try await call.begin(model, by: requester, as: context.request))
+            } catch {
+                return .failure(error)
+            }
+        }
+        presence.onLeave { beginning.cancel() }
+        let answer = try await beginning.value.get()
+        presence.onLeave { answer.stop() }
+        if model.isStream { return V1Reply.stream(answer, presence) }
+        defer { presence.forget() }
+        return try await V1Reply.whole(answer)
+    }
+}
+
+/// `GET /v1/models`.
+struct ModelList: Encodable {
+    var object = "list"
+    var data: [Entry]
+
+    struct Entry: Encodable {
+        var id: ModelName
+        var object = "model"
+        /// Models have no date of their own here; clients expect the member.
+        var created = 0
+        var owned_by = "lumen"
+    }
+}

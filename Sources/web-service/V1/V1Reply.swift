@@ -1,0 +1,129 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import SharedProtocol
+
+/// What `/v1` sends: JSON, server-sent events, errors, and the headers beside them.
+enum V1Reply {
+    static func json(status: HTTPResponse.Status = .ok, _ value: some Encodable) -> Response {
+        var body = ByteBuffer()
+        do throws(CallError) {
+            try body.writeJSON(value)
+        } catch {
+            preconditionFailure("replies are plain values: \(error)")
+        }
+        return Response(
+            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: body))
+    }
+
+    static func failure(_ error: APIError) -> Response {
+        var response = json(status: HTTPResponse.Status(code: error.status), ErrorBody(error))
+        response.headers[.retryAfter] = error.retryAfter.map { "\($0)" }
+        response.headers[.shouldRetry] = error.shouldRetry.map { "\($0)" }
+        response.headers[.limitedBy] = error.limitedBy?.rawValue
+        return response
+    }
+
+    /// The reply of a request that is not streamed, after its bill is durable.
+    static func whole(_ answer: Answer) async throws(APIError) -> Response {
+        let reply = await answer.next().first
+        while await !answer.next().isEmpty {}
+        if let failure = answer.settlement.failure { throw failure }
+        guard let reply else { throw .unavailable("The request was cancelled.") }
+        var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
+        add(answer.loweredLimit, to: &headers)
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: reply))
+    }
+
+    /// Relays the events as they come. The end is sent after the bill is durable; when the client leaves, the backend is
+    /// stopped and what it produced is billed.
+    static func stream(_ answer: Answer, _ presence: ClientPresence) -> Response {
+        var headers: HTTPFields = [
+            .contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store", .accelBuffering: "no",
+        ]
+        add(answer.loweredLimit, to: &headers)
+        let body = ResponseBody { writer in
+            defer { presence.forget() }
+            do {
+                while case let events = await answer.next(), !events.isEmpty {
+                    try await writer.write(ServerSentEvents.frames(events))
+                }
+                try await writer.write(ServerSentEvents.end(answer.settlement.failure))
+                try await writer.finish(nil)
+            } catch {
+                answer.stop()
+                while await !answer.next().isEmpty {}
+                throw error
+            }
+        }
+        return Response(status: .ok, headers: headers, body: body)
+    }
+
+    static func add(_ standing: RateLimiter.Standing, to headers: inout HTTPFields) {
+        headers[.limitRequests] = "\(standing.limit)"
+        headers[.remainingRequests] = "\(standing.remaining)"
+        headers[.resetRequests] = "\(standing.resetSeconds)s"
+    }
+
+    private static func add(
+        _ lowered: (limit: TokenCount, by: Ledger.LimitedBy)?, to headers: inout HTTPFields
+    ) {
+        guard let lowered else { return }
+        headers[.outputLimit] = "\(lowered.limit)"
+        headers[.limitedBy] = lowered.by.rawValue
+    }
+
+    /// `{"error":{…}}`; absent members are null, as OpenAI sends them.
+    struct ErrorBody: Encodable {
+        var error: Detail
+
+        init(_ error: APIError) {
+            self.error = Detail(message: error.message, type: error.type, param: error.param, code: error.code)
+        }
+
+        struct Detail: Encodable {
+            var message: String
+            var type: String
+            var param: String?
+            var code: String?
+
+            enum CodingKeys: String, CodingKey { case message, type, param, code }
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: CodingKeys.self)
+                try container.encode(message, forKey: .message)
+                try container.encode(type, forKey: .type)
+                try container.encode(param, forKey: .param)
+                try container.encode(code, forKey: .code)
+            }
+        }
+    }
+}
+
+/// Server-sent events (WHATWG HTML, 9.2) of raw JSON.
+enum ServerSentEvents {
+    /// One buffer for all that arrived together: one write.
+    static func frames(_ events: [ByteBuffer]) -> ByteBuffer {
+        let bytes = events.reduce(0) { $0 + $1.readableBytes + 8 }
+        var frames = ByteBufferAllocator().buffer(capacity: bytes)
+        for event in events {
+            frames.writeStaticString("data: ")
+            frames.writeImmutableBuffer(event)
+            frames.writeStaticString("\n\n")
+        }
+        return frames
+    }
+
+    /// The terminal event, after the reason when the stream did not come whole.
+    static func end(_ failure: APIError?) -> ByteBuffer {
+        var end = ByteBuffer()
+        if let failure {
+            end.writeStaticString("data: ")
+            try? end.writeJSON(V1Reply.ErrorBody(failure))
+            end.writeStaticString("\n\n")
+        }
+        end.writeStaticString("data: [DONE]\n\n")
+        return end
+    }
+}

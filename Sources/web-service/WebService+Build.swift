@@ -1,0 +1,66 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import ServiceLifecycle
+import ServiceRuntime
+import SharedProtocol
+import Storage
+
+extension WebService {
+    /// Idle keep-alive connections are closed after this.
+    static let idleTimeout = TimeAmount.seconds(75)
+
+    /// Puts the service together. The order is that of dependence: what stands first stops last.
+    static func build(_ process: ServiceProcess) throws -> [any ServiceLifecycle.Service] {
+        let configuration = process.configuration.current
+        let folder = configuration.app.runDirectory
+        let database = try openDatabase(configuration)
+        let identity = process.identity
+        let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
+        let ledger = try CallClient(to: folder + "/ledger.sock", as: identity, on: process.group)
+        let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
+
+        let identities = Identities(auth: auth, configuration: process.configuration)
+        let settler = Settler(ledger: ledger, pending: PendingPosts(database))
+        let live = LiveRequests(owner: identity.instance, ledger: ledger)
+        let call = ChatCall(
+            owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
+            routers: routers, settler: settler, live: live)
+        let presences = ClientPresences()
+        let responder = WebResponder(
+            v1: V1(call: call, identities: identities, presences: presences),
+            health: HealthPage(auth: auth, ledger: ledger, routers: routers),
+            pages: Hummingbird.Router(context: WebContext.self).buildResponder())
+        let status = CallServer(
+            identity, socket: folder + "/web.sock", calls: CallTable(), on: process.group)
+        return [
+            settler, live, routers, identities, status,
+            application(responder, presences, process),
+        ]
+    }
+
+    private static func openDatabase(_ configuration: LumenConfiguration) throws -> ServiceDatabase {
+        do throws(StorageProblem) {
+            let location = try DatabaseLocation(of: .web, beside: configuration.app.databaseURL)
+            return try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "storage"))
+        } catch {
+            throw UnusableConfiguration(error.description)
+        }
+    }
+
+    private static func application(
+        _ responder: some HTTPResponder<WebContext>, _ presences: ClientPresences, _ process: ServiceProcess
+    ) -> any ServiceLifecycle.Service {
+        let http = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [presences.watch()], idleTimeout: idleTimeout,
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
+        let listen = process.configuration.current.app.listen
+        return Application(
+            responder: responder, server: .http1(configuration: http),
+            configuration: ApplicationConfiguration(
+                address: .hostname(listen.host, port: listen.port), serverName: nil, backlog: 4096),
+            eventLoopGroupProvider: .shared(process.group), logger: Logger(label: "http"))
+    }
+}
