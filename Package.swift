@@ -113,8 +113,7 @@ let package = Package(
             name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging, grdb], swiftSettings: strict
         ),
         .testTarget(
-            name: "AuthServiceTests",
-            dependencies: ["auth-service", "SharedProtocol", "Storage", grdb, logging, nioCore, nioPosix, nioLocks],
+            name: "AuthServiceTests", dependencies: ["auth-service", "SharedProtocol", "Storage", grdb],
             swiftSettings: strict
         ),
         .testTarget(

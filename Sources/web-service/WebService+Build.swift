@@ -7,6 +7,12 @@ import ServiceRuntime
 import SharedProtocol
 import Storage
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 extension WebService {
     /// Idle keep-alive connections are closed after this.
     static let idleTimeout = TimeAmount.seconds(75)
@@ -27,17 +33,34 @@ extension WebService {
         let call = ChatCall(
             owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
             routers: routers, settler: settler, live: live)
+        let desk = AnswerDesk(
+            store: ChatStore(database: database), begin: call.forChat, logger: Logger(label: "chat"))
+        let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk)
         let presences = ClientPresences()
         let responder = WebResponder(
             v1: V1(call: call, identities: identities, presences: presences),
             health: HealthPage(auth: auth, ledger: ledger, routers: routers),
-            pages: Hummingbird.Router(context: WebContext.self).buildResponder())
+            pages: site.responder)
         let status = CallServer(
             identity, socket: folder + "/web.sock", calls: CallTable(), on: process.group)
         return [
-            settler, live, routers, identities, status,
+            settler, live, routers, identities, status, desk,
             application(responder, presences, process),
         ]
+    }
+
+    private static func site(
+        _ process: ServiceProcess, auth: any Caller, ledger: any Caller, routers: RouterPool, desk: AnswerDesk
+    ) throws -> Site {
+        let configuration = process.configuration
+        do throws(SiteFilesMissing) {
+            return try Site(
+                configuration: { configuration.current }, auth: auth, ledger: ledger,
+                endpoints: { await routers.endpoints(timeout: Site.callTimeout).flatMap { $0 } }, desk: desk,
+                environment: ProcessInfo.processInfo.environment, logger: Logger(label: "site"))
+        } catch {
+            throw UnusableConfiguration(error.description)
+        }
     }
 
     private static func openDatabase(_ configuration: LumenConfiguration) throws -> ServiceDatabase {

@@ -70,7 +70,9 @@ import Testing
     @Test func abandonedAnswersAreInterruptedAndKeepTheirText() async throws {
         let turn = try await temporary.begin("Q")
         try await store.saveProgress(of: turn.answerID, text: "so far", reasoning: "")
-        try await store.closeAbandonedAnswers()
+        try await store.closeAbandonedAnswers(begunBefore: Timestamp(1_000))
+        #expect(try await store.answer(turn.answerID, of: .ada).answer?.state == .running)
+        try await store.closeAbandonedAnswers(begunBefore: Timestamp(1_001))
         let answer = try await store.answer(turn.answerID, of: .ada)
         #expect(answer.text == "so far")
         #expect(answer.answer?.state == .interrupted)

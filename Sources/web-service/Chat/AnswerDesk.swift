@@ -9,6 +9,7 @@ final class AnswerDesk: Service {
     let store: ChatStore
     private let begin: BeginAnswer
     private let logger: Logger
+    private let started = Timestamp.now()
     private let desk = NIOLockedValueBox(Desk())
 
     /// Answers that one person may have in the making at once.
@@ -59,8 +60,13 @@ final class AnswerDesk: Service {
         desk.withLockedValue { $0.answers[id] }.flatMap { $0.owner == owner ? $0 : nil }
     }
 
-    /// Ends with the process, after the last answer: each may go on for `drain`, then it is stopped, billed and stored.
+    /// Closes what an earlier process left behind. Ends with the process, after the last answer: each may go on for `drain`, then it is stopped, billed and stored.
     func run() async throws {
+        do {
+            try await store.closeAbandonedAnswers(begunBefore: started)
+        } catch {
+            logger.error("Interrupted answers could not be closed.", metadata: ["reason": "\(error.message)"])
+        }
         try? await cancelWhenGracefulShutdown {
             while true {
                 try await Task.sleep(for: Self.nudgeInterval)

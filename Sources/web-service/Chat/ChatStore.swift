@@ -11,7 +11,7 @@ struct ChatStore: Sendable {
     static let maximumTitleLength = 80
 
     /// A question and the answer that is about to be written.
-    struct Turn: Sendable, Hashable {
+    struct Turn: Encodable, Sendable, Hashable {
         var conversation: ConversationID
         var question: Message
         var answer: Message
@@ -73,10 +73,12 @@ struct ChatStore: Sendable {
         }
     }
 
-    /// Ends the answers that a web instance left behind when it died; for the start, before any answer begins.
-    func closeAbandonedAnswers() async throws(CallError) {
+    /// Ends the answers that a process left behind when it died: those begun before this one was.
+    func closeAbandonedAnswers(begunBefore start: Timestamp) async throws(CallError) {
         try await database.write { database in
-            try database.execute(sql: "UPDATE messages SET state = 'interrupted' WHERE state = 'running'")
+            try database.execute(
+                sql: "UPDATE messages SET state = 'interrupted' WHERE state = 'running' AND created < ?",
+                arguments: [start.rawValue])
         }
     }
 

@@ -10,6 +10,12 @@ extension HTTPField.Name {
     static let limitRequests = known("x-ratelimit-limit-requests")
     static let remainingRequests = known("x-ratelimit-remaining-requests")
     static let resetRequests = known("x-ratelimit-reset-requests")
+    static let lastEventID = known("Last-Event-ID")
+    static let secFetchSite = known("Sec-Fetch-Site")
+    static let referrerPolicy = known("Referrer-Policy")
+    static let permissionsPolicy = known("Permissions-Policy")
+    static let crossOriginOpenerPolicy = known("Cross-Origin-Opener-Policy")
+    static let crossOriginResourcePolicy = known("Cross-Origin-Resource-Policy")
 
     /// For names that are known to be valid when this is written.
     static func known(_ name: String) -> HTTPField.Name {

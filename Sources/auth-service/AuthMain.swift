@@ -1,0 +1,6 @@
+import SharedProtocol
+
+@main
+struct AuthMain {
+    static func main() async throws {}
+}

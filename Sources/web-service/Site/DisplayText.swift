@@ -1,0 +1,47 @@
+import SharedProtocol
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+// How quantities are written on pages.
+
+extension Timestamp {
+    /// RFC 3339 in UTC; the browser shows it in local time.
+    var rfc3339: String {
+        Date(timeIntervalSince1970: Double(rawValue / 1_000)).formatted(.iso8601)
+    }
+
+    /// For browsers without script.
+    var readable: String { rfc3339.replacing("T", with: " ").replacing("Z", with: " UTC") }
+}
+
+extension TokenCount {
+    /// Digits in groups of three: `1 234 567`, with narrow spaces, which need no language.
+    var grouped: String { Digits.grouped(rawValue) }
+}
+
+extension NanoDollars {
+    /// Dollars with as many decimals as say something, two at least: `$0.0012`.
+    var dollars: String {
+        let sign = rawValue < 0 ? "−" : ""
+        let (whole, rest) = rawValue.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
+        var decimals = String(String(rest + 1_000_000_000).dropFirst())
+        while decimals.count > 2, decimals.hasSuffix("0") { decimals.removeLast() }
+        return "\(sign)$\(whole).\(decimals)"
+    }
+}
+
+private enum Digits {
+    static func grouped(_ value: Int64) -> String {
+        let digits = String(value.magnitude)
+        var text = value < 0 ? "−" : ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0 { text.append("\u{202F}") }
+            text.append(digit)
+        }
+        return text
+    }
+}

@@ -1,0 +1,40 @@
+import Mustache
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// The pages' HTML, parsed once. Values are escaped; a template that wanted one raw would have to say so, and none does.
+struct PageTemplates: Sendable {
+    private let library: MustacheLibrary
+
+    /// Blocks: for start-up only.
+    init(folder: String) throws(SiteFilesMissing) {
+        var templates: [String: MustacheTemplate] = [:]
+        do {
+            for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".mustache") {
+                let text = String(
+                    decoding: FileManager.default.contents(atPath: folder + "/" + file) ?? Data(), as: UTF8.self)
+                templates[String(file.dropLast(".mustache".count))] = try MustacheTemplate(string: text)
+            }
+        } catch {
+            throw SiteFilesMissing(description: "The page templates in \(folder) cannot be read: \(error).")
+        }
+        library = MustacheLibrary(templates: templates)
+    }
+
+    /// - Parameter name: a file's name without its ending.
+    func render(_ name: String, _ page: some Sendable) -> String {
+        guard let html = library.render(page, withTemplate: name) else {
+            preconditionFailure("there is no template \(name)")
+        }
+        return html
+    }
+}
+
+/// The program's own files are not where they belong: a sentence for the operator.
+struct SiteFilesMissing: Error, CustomStringConvertible {
+    let description: String
+}

@@ -1,0 +1,55 @@
+import Hummingbird
+import SharedProtocol
+
+/// Every address that a browser may ask for; what happens there is in `Pages/` and `Chat/`.
+extension Site {
+    var responder: some HTTPResponder<WebContext> {
+        let router = Hummingbird.Router(context: WebContext.self)
+        addPages(to: router)
+        return router.buildResponder()
+    }
+
+    private func addPages(to router: Hummingbird.Router<WebContext>) {
+        // Of the router, not of a group, so that an unknown address is answered in the site's look, too.
+        router.add(middleware: PageGate(self))
+        let pages = router.group()
+        pages.get("/") { request, context in try await landing(request, context) }
+        pages.get("/login") { request, context in try await login(request, context) }
+        pages.post("/logout") { request, context in await logout(request, context) }
+        pages.get("/assets/:version/**") { request, context in try await file(of: assets, request, context) }
+        pages.get("/vendor/:version/**") { request, context in try await file(of: vendor, request, context) }
+        pages.get("/theme.css") { request, context in theme() }
+        pages.get("/logo") { request, context in try await logo(context) }
+
+        pages.get("/models", use: signedIn(models))
+        pages.get("/keys", use: signedIn(keys))
+        pages.post("/keys", use: signedIn(createKey))
+        pages.post("/keys/:id/revoke", use: signedIn(revokeKey))
+        pages.get("/usage", use: signedIn(usage))
+
+        pages.get("/chat", use: signedIn(chat))
+        pages.get("/chat/:conversation", use: signedIn(chat))
+        let api = pages.group("/chat/api")
+        api.get("account", use: signedIn(account))
+        api.get("conversations", use: signedIn(conversations))
+        api.post("conversations", use: signedIn(ask))
+        api.get("conversations/:conversation", use: signedIn(conversation))
+        api.post("conversations/:conversation/messages", use: signedIn(ask))
+        api.patch("conversations/:conversation", use: signedIn(rename))
+        api.delete("conversations/:conversation", use: signedIn(remove))
+        api.get("answers/:answer/events", use: signedIn(follow))
+        api.post("answers/:answer/stop", use: signedIn(stop))
+    }
+
+    /// A handler that only runs for someone who is logged in.
+    private func signedIn(
+        _ handler: @escaping @Sendable (Visit) async throws -> Response
+    ) -> @Sendable (Request, WebContext) async throws -> Response {
+        { request, context in
+            guard let person = try await person(of: request, context.request) else { throw PageProblem.signedOut }
+            let visit = Visit(
+                request: request, parameters: context.parameters, person: person, id: context.request)
+            return try await handler(visit)
+        }
+    }
+}
