@@ -68,3 +68,21 @@ public enum HTTPClientError: Error, Hashable, Sendable {
         case total
     }
 }
+
+extension HTTPClientError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .connectFailed(let reason): "could not connect: \(reason)"
+        case .timedOut(let phase): "timed out: \(phase.rawValue)"
+        case .dropped(let reason): "the connection broke: \(reason)"
+        case .tls(let reason): "TLS failed: \(reason)"
+        case .invalidRequest(let reason): "the request cannot be sent: \(reason)"
+        case .invalidResponse(let reason): "the response is not HTTP: \(reason)"
+        case .tooLong: "the response is too long"
+        case .cancelled: "cancelled"
+        case .overloaded: "too many requests at once"
+        case .closed: "the HTTP client is closed"
+        case .cannotStart(let reason): "the HTTP client cannot start: \(reason)"
+        }
+    }
+}

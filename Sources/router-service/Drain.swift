@@ -8,8 +8,10 @@ final class Drain: ServiceLifecycle.Service {
 
     var isDraining: Bool { state.withLockedValue { $0 } }
 
+    func begin() { state.withLockedValue { $0 = true } }
+
     func run() async throws {
         try? await gracefulShutdown()
-        state.withLockedValue { $0 = true }
+        begin()
     }
 }

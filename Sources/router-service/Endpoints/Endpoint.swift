@@ -1,4 +1,4 @@
-import HTTPClient
+import FoundationEssentials
 import NIOCore
 import SharedProtocol
 
@@ -43,14 +43,11 @@ struct Endpoint: Sendable {
 }
 
 enum JSONText {
-    /// The text as a JSON string, quotes included.
+    /// The text as a JSON string, quotes included, with its slashes as they are.
     static func quoted(_ text: String) -> ByteBuffer {
-        var buffer = ByteBuffer()
-        do {
-            try buffer.writeJSON(text)
-        } catch {
-            preconditionFailure("every string is a JSON value")
-        }
-        return buffer
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        guard let json = try? encoder.encode(text) else { preconditionFailure("every string is a JSON value") }
+        return ByteBuffer(bytes: json)
     }
 }

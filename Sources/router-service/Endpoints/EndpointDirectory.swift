@@ -50,7 +50,8 @@ final class EndpointDirectory: Sendable {
     func choose(_ model: ModelName, excluding tried: [Endpoint]) -> Choice? {
         let (endpoints, turn) = state.withLockedValue { state in
             let turn = state.turns[model, default: 0]
-            state.turns[model] = turn &+ 1
+            // A request that moves on takes nobody's turn; else those behind a bad endpoint would get no first choice.
+            if tried.isEmpty { state.turns[model] = turn &+ 1 }
             return (state.models[model] ?? [], turn)
         }
         let now = NIODeadline.now()

@@ -71,6 +71,8 @@ struct HealthState {
         failures = 0
         nextEjection = Self.firstEjection
         ejection = nil
+        // The trial has told what it was for, though its stream may go on.
+        hasTrial = false
     }
 
     /// Whether this failure of a request took the endpoint out.

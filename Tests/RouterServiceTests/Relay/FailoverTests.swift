@@ -1,0 +1,156 @@
+import NIOCore
+import SharedProtocol
+import Testing
+
+@testable import router_service
+
+/// Before the first byte has reached the caller another endpoint may do better; after it none may.
+@Suite(.timeLimit(.minutes(1))) struct FailoverTests {
+    private static let good: ScriptedBackend.Script = { try await $0.stream([Sample.hello, Sample.end, "[DONE]"]) }
+
+    /// Ways to fail before the first byte.
+    enum Fault: CaseIterable, Sendable {
+        case status500, status429, drop, silence, garbage, wrongType, errorEvent
+
+        var script: ScriptedBackend.Script {
+            switch self {
+            case .status500: { try await $0.answer("500 X", "{}") }
+            case .status429: { try await $0.answer("429 X", "{}") }
+            case .drop: { try await $0.drop() }
+            case .silence: { try await $0.closed() }
+            case .garbage: { try await $0.stream(["nonsense"]) }
+            case .wrongType: { try await $0.answer("200 OK", type: "text/html", "<p>") }
+            case .errorEvent: { try await $0.stream([#"{"error":{"message":"x"}}"#]) }
+            }
+        }
+    }
+
+    @Test(arguments: Fault.allCases)
+    func theNextEndpointAnswers(fault: Fault) async throws {
+        try await ScriptedBackend.run(fault.script) { bad in
+            try await ScriptedBackend.run(Self.good) { good in
+                let router = try RouterHarness([bad.url, good.url], options: "first_byte_timeout: 0.3")
+                // Round robin: of two requests one begins at the bad one.
+                for _ in 0..<2 {
+                    let answer = try await router.complete()
+                    #expect(answer.completion.failure == nil)
+                    #expect(answer.completion.endpoint == good.url)
+                    #expect(answer.events.count == 2)
+                }
+                #expect(bad.requests.count == 1)
+            }
+        }
+    }
+
+    @Test func anEndpointThatRefusesConnectionsIsPassedOver() async throws {
+        let dead = try await ScriptedBackend.run({ _ in }, during: { $0.url })
+        try await ScriptedBackend.run(Self.good) { good in
+            let router = try RouterHarness([dead, good.url])
+            for _ in 0..<4 {
+                let failure = try await router.complete().completion.failure
+                #expect(failure == nil)
+            }
+        }
+    }
+
+    @Test func atMostThreeEndpointsAreTried() async throws {
+        try await ScriptedBackend.run({ try await $0.answer("500 X", "{}") }) { bad in
+            let router = try RouterHarness([bad.url, bad.url, bad.url, bad.url, bad.url])
+            let failure = try await router.complete().completion.failure
+            #expect(failure == .upstream)
+            #expect(Set(bad.requests.compactMap { $0.header("authorization") }).count == 3)
+            #expect(bad.requests.count == 3)
+        }
+    }
+
+    @Test(arguments: ["400 X", "401 X", "403 X", "404 X", "422 X"])
+    func aClientsErrorIsNotTriedElsewhere(status: String) async throws {
+        try await ScriptedBackend.run({ try await $0.answer(status, "{}") }) { backend in
+            _ = try await RouterHarness([backend.url, backend.url]).complete()
+            #expect(backend.requests.count == 1)
+        }
+    }
+
+    @Test func nothingIsRepeatedAfterAByte() async throws {
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.beginChunks()
+            try await reply.chunk(Sample.stream([Sample.hello]))
+            try await reply.drop()
+        }
+        try await ScriptedBackend.run(script) { backend in
+            let answer = try await RouterHarness([backend.url, backend.url]).complete()
+            #expect(answer.completion.failure == .upstream)
+            #expect(answer.completion.contentEvents == 1)
+            #expect(backend.requests.count == 1)
+        }
+    }
+
+    @Test func whenAllHaveTooManyRequestsTheSmallestDelayIsTold() async throws {
+        let script: ScriptedBackend.Script = { reply in
+            let delay = reply.request.header("authorization") == "Bearer key-of-1" ? "2" : "30"
+            try await reply.answer("429 X", extra: "Retry-After: \(delay)\r\n", "{}")
+        }
+        try await ScriptedBackend.run(script) { backend in
+            let failure = try await RouterHarness([backend.url, backend.url, backend.url]).complete().completion.failure
+            #expect(failure == .rateLimited(retryAfterMs: 2000))
+            #expect(backend.requests.count == 3)
+        }
+    }
+
+    @Test func whenOnlySomeHaveTooManyRequestsTheOtherFailureCounts() async throws {
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.answer(
+                reply.request.header("authorization") == "Bearer key-of-1" ? "500 X" : "429 X", "{}")
+        }
+        try await ScriptedBackend.run(script) { backend in
+            let failure = try await RouterHarness([backend.url, backend.url]).complete().completion.failure
+            #expect(failure == .upstream)
+        }
+    }
+
+    @Test func aModelWithoutAnEndpointFailsAtOnce() async throws {
+        let router = try RouterHarness(["http://127.0.0.1:1/v1"])
+        router.directory.update(try RouterHarness.configuration(["http://127.0.0.1:1/v1"]).withoutModels)
+        let failure = try await router.complete().completion.failure
+        #expect(failure == .noHealthyEndpoint)
+    }
+
+    @Test func whenAllAreOutTheOneOutLongestIsTriedOnce() async throws {
+        try await ScriptedBackend.run(Self.good) { backend in
+            let router = try RouterHarness([backend.url, "http://127.0.0.1:1/v1"])
+            for endpoint in router.directory.all { endpoint.record.goOut() }
+            let answer = try await router.complete()
+            #expect(answer.completion.failure == nil)
+            #expect(backend.requests.count == 1)
+        }
+        let router = try RouterHarness(["http://127.0.0.1:1/v1"])
+        for endpoint in router.directory.all { endpoint.record.goOut() }
+        let failure = try await router.complete().completion.failure
+        #expect(failure == .noHealthyEndpoint)
+    }
+
+    @Test func aDrainingRouterTakesNoRequest() async throws {
+        try await ScriptedBackend.run(Self.good) { backend in
+            let router = try RouterHarness([backend.url])
+            router.drain.begin()
+            let failure = try await router.complete().completion.failure
+            #expect(failure == .draining)
+            #expect(backend.requests.isEmpty)
+        }
+    }
+}
+
+extension LumenConfiguration {
+    var withoutModels: LumenConfiguration {
+        var copy = self
+        copy.models = []
+        return copy
+    }
+}
+
+extension EndpointRecord {
+    /// Has probes take the endpoint out.
+    func goOut() {
+        for _ in 0..<HealthState.badProbesToOut { _ = probed(.bad("status 500"), at: .now()) }
+    }
+}
