@@ -113,7 +113,8 @@ let package = Package(
             name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging, grdb], swiftSettings: strict
         ),
         .testTarget(
-            name: "AuthServiceTests", dependencies: ["auth-service", "SharedProtocol", "Storage", grdb],
+            name: "AuthServiceTests",
+            dependencies: ["auth-service", "SharedProtocol", "Storage", grdb, logging, nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
         .testTarget(

@@ -1,0 +1,46 @@
+import Logging
+import NIOCore
+import SharedProtocol
+import Storage
+
+/// What auth-service answers, call by call.
+struct AuthCalls: Sendable {
+    let lastUse: LastUseWriter
+    private let sessions: Sessions
+    private let keys: APIKeys
+    private let revocations: RevocationFeed
+
+    /// Takes up the state that the database has.
+    ///
+    /// - Parameters:
+    ///   - configuration: the one in force, asked for with each call.
+    ///   - timers: where the waits of revocation streams are kept.
+    init(
+        _ database: ServiceDatabase, configuration: @escaping @Sendable () -> LumenConfiguration,
+        clock: @escaping @Sendable () -> Timestamp, timers: any EventLoopGroup, logger: Logger
+    ) async throws(CallError) {
+        revocations = RevocationFeed(try await database.read(Revision.current), timers: timers)
+        lastUse = LastUseWriter(database, logger: logger)
+        sessions = Sessions(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
+        keys = APIKeys(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
+    }
+
+    var table: CallTable {
+        var table = CallTable()
+        table.on(Auth.Authenticate.self) { call, _ throws(CallError) in try await keys.authenticate(call.key) }
+        table.on(Auth.ResumeSession.self) { call, _ throws(CallError) in try await sessions.resume(call.session) }
+        table.on(Auth.DevLogin.self) { _, _ throws(CallError) in try await sessions.openForDevUser() }
+        table.on(Auth.CloseSession.self) { call, _ throws(CallError) in try await sessions.close(call.session) }
+        table.on(Auth.CreateKey.self) { call, _ throws(CallError) in
+            try await keys.create(for: call.owner, name: call.name)
+        }
+        table.on(Auth.ListKeys.self) { call, _ throws(CallError) in try await keys.list(of: call.user) }
+        table.on(Auth.RevokeKey.self) { call, _ throws(CallError) in
+            try await keys.revoke(call.key, of: call.user)
+        }
+        table.onStream(Auth.FollowRevocations.self) { _, _, context, events throws(CallError) in
+            try await revocations.stream(to: events, until: context.deadline)
+        }
+        return table
+    }
+}

@@ -1,6 +1,0 @@
-import SharedProtocol
-
-@main
-struct AuthMain {
-    static func main() async throws {}
-}

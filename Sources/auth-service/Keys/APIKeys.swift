@@ -1,0 +1,126 @@
+import GRDB
+import Logging
+import SharedProtocol
+import Storage
+
+/// API keys: made here and shown once, looked up by their hash, revoked by their owner.
+struct APIKeys: Sendable {
+    private let database: ServiceDatabase
+    private let revocations: RevocationFeed
+    private let lastUse: LastUseWriter
+    private let configuration: @Sendable () -> LumenConfiguration
+    private let clock: @Sendable () -> Timestamp
+    private let logger: Logger
+
+    init(
+        _ database: ServiceDatabase, _ revocations: RevocationFeed, _ lastUse: LastUseWriter,
+        configuration: @escaping @Sendable () -> LumenConfiguration, clock: @escaping @Sendable () -> Timestamp,
+        logger: Logger
+    ) {
+        self.database = database
+        self.revocations = revocations
+        self.lastUse = lastUse
+        self.configuration = configuration
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Who holds the key; notes that it was used.
+    func authenticate(_ key: CredentialHash) async throws(CallError) -> Auth.KeyHolder {
+        let (holder, lastUsed) = try await database.read { database in
+            let statement = try database.cachedStatement(sql: Self.holderQuery)
+            guard let row = try Row.fetchOne(statement, arguments: [key.rawValue]) else {
+                throw CallError(.unauthenticated, "There is no such API key.")
+            }
+            let holder = Auth.KeyHolder(
+                person: try User(row).person(), key: KeyID(row["key_id"]), revision: row["revision"])
+            return (holder, (row["last_used"] as Int64?).map { Timestamp($0) })
+        }
+        lastUse.note(.key(holder.key), at: clock(), lastNoted: lastUsed)
+        return holder
+    }
+
+    private static let holderQuery = """
+        SELECT api_key.id AS key_id, api_key.last_used, \(User.columns), revision.revision
+        FROM api_key JOIN user ON user.id = api_key.user JOIN revision
+        WHERE api_key.hash = ? AND api_key.revoked IS NULL
+        """
+
+    /// Makes a key; the reply is the only place where it is ever seen.
+    func create(for owner: Auth.KeyOwner, name: String) async throws(CallError) -> Auth.NewKey {
+        let owner = try owner.normalized()
+        let name = try KeyName(name)
+        let configuration = configuration()
+        let secret = KeySecret.random()
+        let hash = CredentialHash(of: secret.text, under: configuration.app.encryptionKey.reveal())
+        let most = configuration.api.maxKeysPerUser
+        let now = clock()
+        let (user, summary) = try await database.write { database in
+            let user = try Self.user(owner, at: now, database)
+            let count = try Int.fetchOne(
+                database, sql: "SELECT count(*) FROM api_key WHERE user = ? AND revoked IS NULL",
+                arguments: [user.rawValue])
+            guard let count, count < most else {
+                throw CallError(.refused, "There are \(most) keys already, which is the most; revoke one first.")
+            }
+            try database.execute(
+                sql: "INSERT INTO api_key (user, hash, name, hint, created) VALUES (?, ?, ?, ?, ?)",
+                arguments: [user.rawValue, hash.rawValue, name.text, secret.hint, now.rawValue])
+            let key = KeyID(database.lastInsertedRowID)
+            return (
+                user, Auth.KeySummary(id: key, name: name.text, hint: secret.hint, created: now, lastUsed: nil)
+            )
+        }
+        logger.info("key created", metadata: ["user": "\(user)", "key": "\(summary.id)"])
+        return Auth.NewKey(secret: secret.text, summary: summary)
+    }
+
+    private static func user(_ owner: Auth.KeyOwner, at now: Timestamp, _ database: Database) throws -> UserID {
+        switch owner {
+        case .user(let id):
+            guard let user = try User.find(id, database) else { throw CallError(.notFound, "There is no such user.") }
+            return try user.person().id
+        case .email(let email):
+            return try User.findOrCreate(email: email, at: now, database).person().id
+        }
+    }
+
+    /// The user's keys that are not revoked, newest first.
+    func list(of user: UserID) async throws(CallError) -> [Auth.KeySummary] {
+        try await database.read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, name, hint, created, last_used FROM api_key
+                    WHERE user = ? AND revoked IS NULL ORDER BY id DESC
+                    """,
+                arguments: [user.rawValue]
+            ).map { row in
+                Auth.KeySummary(
+                    id: KeyID(row["id"]), name: row["name"], hint: row["hint"], created: Timestamp(row["created"]),
+                    lastUsed: (row["last_used"] as Int64?).map { Timestamp($0) })
+            }
+        }
+    }
+
+    /// Takes a key of this user out of use. Answered once it is on disk.
+    func revoke(_ key: KeyID, of user: UserID) async throws(CallError) -> Done {
+        let now = clock()
+        let revision = try await database.write { database -> Int64? in
+            try database.execute(
+                sql: "UPDATE api_key SET revoked = ? WHERE id = ? AND user = ? AND revoked IS NULL",
+                arguments: [now.rawValue, key.rawValue, user.rawValue])
+            if database.changesCount > 0 { return try Revision.advance(database) }
+            let isTheirs = try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM api_key WHERE id = ? AND user = ?)",
+                arguments: [key.rawValue, user.rawValue])
+            if isTheirs != true { throw CallError(.notFound, "There is no such key of yours.") }
+            return nil
+        }
+        if let revision {
+            revocations.advance(to: revision)
+            logger.info("key revoked", metadata: ["user": "\(user)", "key": "\(key)"])
+        }
+        return Done()
+    }
+}

@@ -1,0 +1,91 @@
+import GRDB
+import Logging
+import SharedProtocol
+import Storage
+
+/// Browser sessions: opened by a login, extended by use, ended by logout or by age. The cookie's value is known to the
+/// browser alone; what is stored is its hash.
+struct Sessions: Sendable {
+    private let database: ServiceDatabase
+    private let revocations: RevocationFeed
+    private let lastUse: LastUseWriter
+    private let configuration: @Sendable () -> LumenConfiguration
+    private let clock: @Sendable () -> Timestamp
+    private let logger: Logger
+
+    /// Base 62 characters of a session's id: 256 random bits.
+    private static let secretLength = 43
+
+    init(
+        _ database: ServiceDatabase, _ revocations: RevocationFeed, _ lastUse: LastUseWriter,
+        configuration: @escaping @Sendable () -> LumenConfiguration, clock: @escaping @Sendable () -> Timestamp,
+        logger: Logger
+    ) {
+        self.database = database
+        self.revocations = revocations
+        self.lastUse = lastUse
+        self.configuration = configuration
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Whose session this is; notes that it was used.
+    func resume(_ session: CredentialHash) async throws(CallError) -> Auth.SessionHolder {
+        let now = clock()
+        let limits = SessionLimits(configuration().sessions, now: now)
+        let (holder, seen) = try await database.read { database in
+            let statement = try database.cachedStatement(sql: Self.resumeQuery)
+            guard let row = try Row.fetchOne(statement, arguments: [session.rawValue]),
+                limits.allow(opened: Timestamp(row["opened"]), seen: Timestamp(row["seen"]))
+            else { throw CallError(.unauthenticated, "There is no such session.") }
+            let person = try User(row).person()
+            return (Auth.SessionHolder(person: person, revision: row["revision"]), Timestamp(row["seen"]))
+        }
+        lastUse.note(.session(session), at: now, lastNoted: seen)
+        return holder
+    }
+
+    private static let resumeQuery = """
+        SELECT session.opened, session.seen, \(User.columns), revision.revision
+        FROM session JOIN user ON user.id = session.user JOIN revision
+        WHERE session.hash = ?
+        """
+
+    /// Logs in as the configuration's `app.dev_user`.
+    func openForDevUser() async throws(CallError) -> Auth.OpenedSession {
+        let configuration = configuration()
+        guard let email = configuration.app.devUser else {
+            throw CallError(.refused, "Logging in without an identity provider is not configured.")
+        }
+        let secret = RandomText.base62(Self.secretLength)
+        let hash = CredentialHash(of: secret, under: configuration.app.secretKey.reveal())
+        let now = clock()
+        let limits = SessionLimits(configuration.sessions, now: now)
+        let person = try await database.write { database in
+            let user = try User.findOrCreate(email: email, at: now, database)
+            let person = try user.person()
+            try database.execute(
+                sql: "DELETE FROM session WHERE opened <= ? OR seen <= ?",
+                arguments: [limits.oldestOpened.rawValue, limits.oldestSeen.rawValue])
+            try database.execute(
+                sql: "INSERT INTO session (hash, user, opened, seen) VALUES (?, ?, ?, ?)",
+                arguments: [hash.rawValue, user.id.rawValue, now.rawValue, now.rawValue])
+            return person
+        }
+        logger.info("session opened", metadata: ["user": "\(person.id)"])
+        return Auth.OpenedSession(secret: secret, person: person)
+    }
+
+    /// Ends the session, if it is there.
+    func close(_ session: CredentialHash) async throws(CallError) -> Done {
+        let revision = try await database.write { database -> Int64? in
+            try database.execute(sql: "DELETE FROM session WHERE hash = ?", arguments: [session.rawValue])
+            return database.changesCount == 0 ? nil : try Revision.advance(database)
+        }
+        if let revision {
+            revocations.advance(to: revision)
+            logger.info("session closed")
+        }
+        return Done()
+    }
+}

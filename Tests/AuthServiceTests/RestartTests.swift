@@ -1,0 +1,46 @@
+import SharedProtocol
+import Testing
+
+@testable import auth_service
+
+/// What was answered is there after the service was stopped and started on the same file.
+@Suite struct RestartTests {
+    @Test func usersKeysSessionsAndTheRevisionSurvive() async throws {
+        let fixture = try AuthFixture()
+        let (kept, revoked, session, revision) = try await before(fixture)
+        let auth = try await fixture.start()
+        let holder = try await auth.call(Auth.Authenticate(key: fixture.hash(ofKey: kept.secret)))
+        #expect(holder.key == kept.summary.id)
+        #expect(holder.revision == revision)
+        #expect(await auth.failure(Auth.Authenticate(key: fixture.hash(ofKey: revoked.secret))) == .unauthenticated)
+        let resumed = try await auth.call(Auth.ResumeSession(session: fixture.hash(ofSession: session.secret)))
+        #expect(resumed.person == session.person)
+        let new = try await auth.createKey()
+        #expect(![kept.summary.id, revoked.summary.id].contains(new.summary.id))
+    }
+
+    /// Its end frees the file for the next one.
+    private func before(
+        _ fixture: AuthFixture
+    ) async throws -> (kept: Auth.NewKey, revoked: Auth.NewKey, session: Auth.OpenedSession, revision: Int64) {
+        let auth = try await fixture.start()
+        let kept = try await auth.createKey(name: "kept")
+        let revoked = try await auth.createKey(name: "revoked")
+        let session = try await auth.call(Auth.DevLogin())
+        let user = try await auth.call(Auth.Authenticate(key: fixture.hash(ofKey: kept.secret))).person.id
+        _ = try await auth.call(Auth.RevokeKey(user: user, key: revoked.summary.id))
+        let revision = try await auth.call(Auth.Authenticate(key: fixture.hash(ofKey: kept.secret))).revision
+        return (kept, revoked, session, revision)
+    }
+
+    @Test func secondInstanceOnTheSameFileIsRefused() async throws {
+        let fixture = try AuthFixture()
+        let auth = try await fixture.start()
+        await #expect {
+            _ = try await fixture.start()
+        } throws: {
+            "\($0)".contains("in use by another process")
+        }
+        _ = try await auth.createKey()
+    }
+}
