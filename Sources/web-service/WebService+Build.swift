@@ -36,7 +36,7 @@ extension WebService {
         let desk = AnswerDesk(
             store: ChatStore(database: database), begin: call.forChat, logger: Logger(label: "chat"))
         let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk)
-        let presences = ClientPresences()
+        let presences = ClientPresences { process.configuration.current.routing.clientStall }
         let responder = WebResponder(
             v1: V1(call: call, identities: identities, presences: presences),
             health: HealthPage(auth: auth, ledger: ledger, routers: routers),
@@ -44,7 +44,7 @@ extension WebService {
         let status = CallServer(
             identity, socket: folder + "/web.sock", calls: CallTable(), on: process.group)
         return [
-            settler, live, routers, identities, status, desk,
+            settler, live, routers, identities, presences, status, desk,
             application(responder, presences, process),
         ]
     }

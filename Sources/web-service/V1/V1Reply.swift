@@ -47,7 +47,7 @@ enum V1Reply {
             defer { presence.forget() }
             do {
                 while case let events = await answer.next(), !events.isEmpty {
-                    try await writer.write(ServerSentEvents.frames(events))
+                    try await presence.writing { try await writer.write(ServerSentEvents.frames(events)) }
                 }
                 try await writer.write(ServerSentEvents.end(answer.settlement.failure))
                 try await writer.finish(nil)

@@ -1,0 +1,125 @@
+import NIOCore
+import SharedProtocol
+import Testing
+
+@testable import web_service
+
+/// What a request may say, what it is reserved for, and what goes upstream.
+@Suite struct ModelRequestTests {
+    @Test func unknownMembersPassAndOursAreTakenOut() throws {
+        let request = try parse(
+            #"{"vendor":{"model":"x","a":[1.50]},"model":"m","max_tokens":7,"messages":[{"content":"hi"}],"seed":1}"#)
+        #expect(request.model == ModelName("m"))
+        #expect(request.namedLimit == 7)
+        #expect(request.limitField == "max_tokens")
+        #expect(
+            String(buffer: request.body)
+                == #"{"vendor":{"model":"x","a":[1.50]},"messages":[{"content":"hi"}],"seed":1}"#)
+    }
+
+    @Test func aStreamAlwaysAsksForItsUsage() throws {
+        let plain = try parse(#"{"model":"m","messages":[{}],"stream":true}"#)
+        #expect(String(buffer: plain.body).hasSuffix(#""stream_options":{"include_usage":true}}"#))
+        #expect(!plain.wantsUsage)
+        let merged = try parse(
+            #"{"model":"m","messages":[{}],"stream":true,"stream_options":{"include_usage":false,"x":{"y":1}}}"#)
+        #expect(String(buffer: merged.body).hasSuffix(#""stream_options":{"x":{"y":1},"include_usage":true}}"#))
+        #expect(!merged.wantsUsage)
+        let wanted = try parse(
+            #"{"model":"m","messages":[{}],"stream":true,"stream_options":{"include_usage":true}}"#)
+        #expect(wanted.wantsUsage)
+    }
+
+    @Test(arguments: [
+        (#"{"model":"a","messages":[{}],"model":"b"}"#, "model"),
+        (#"{"model":"a","messages":[{}],"mod\u0065l":"b"}"#, "model"),
+        (#"{"model":"a","messages":[{}],"messages":[]}"#, "messages"),
+        (#"{"model":"a","messages":[{}],"max_tokens":1,"max_tokens":2}"#, "max_tokens"),
+        (#"{"model":1,"messages":[{}]}"#, "model"), (#"{"messages":[{}]}"#, "model"),
+        (#"{"model":"a"}"#, "messages"), (#"{"model":"a","messages":[]}"#, "messages"),
+        (#"{"model":"a","messages":"hi"}"#, "messages"), (#"{"model":"a","messages":[{}],"stream":1}"#, "stream"),
+        (#"{"model":"a","messages":[{}],"max_tokens":0}"#, "max_tokens"),
+        (#"{"model":"a","messages":[{}],"max_tokens":1.5}"#, "max_tokens"),
+        (#"{"model":"a","messages":[{}],"max_tokens":"7"}"#, "max_tokens"),
+        (#"{"model":"a","messages":[{}],"max_completion_tokens":-1}"#, "max_completion_tokens"),
+        (#"{"model":"a","messages":[{}],"max_tokens":99999999999999999999}"#, "max_tokens"),
+        (#"{"model":"a","messages":[{}],"n":0}"#, "n"), (#"{"model":"a","messages":[{}],"n":129}"#, "n"),
+        (#"{"model":"a","messages":[{}],"stream_options":3}"#, "stream_options"),
+    ])
+    func whatIsWrongIsNamed(_ json: String, _ param: String) {
+        let error = #expect(throws: APIError.self) { try parse(json) }
+        #expect(error?.status == 400)
+        #expect(error?.param == param)
+    }
+
+    @Test(arguments: ["", "[]", "\"x\"", "{", #"{"model":"a","messages":[{}]} x"#])
+    func whatIsNoObjectIsRefused(_ json: String) {
+        #expect(throws: APIError.self) { try parse(json) }
+    }
+
+    @Test func nullIsAbsent() throws {
+        let request = try parse(
+            #"{"model":"a","messages":[{}],"max_tokens":null,"n":null,"stream":null,"stream_options":null}"#)
+        #expect(request.namedLimit == nil)
+        #expect(request.outputs == 1)
+        #expect(!request.isStream)
+    }
+
+    @Test func thePromptBoundCountsAllThatTheModelReads() throws {
+        let messages = #"[{"content":"hello"},{"content":"you"}]"#
+        let tools = #"[{"name":"f"}]"#
+        let request = try parse(#"{"model":"a","metadata":"not read","messages":\#(messages),"tools":\#(tools)}"#)
+        let bytes = Int64(messages.utf8.count + tools.utf8.count)
+        #expect(request.prompt.bound(for: try model()) == TokenCount(bytes + 16))
+        #expect(request.prompt.bound(for: try model(template: 5)) == TokenCount(bytes + 21))
+        #expect(request.prompt.bound(for: try model(window: 20)) == 20)
+    }
+
+    @Test func payloadsCostWhatTheyAreWorth() throws {
+        let payload = String(repeating: "A", count: 6400)
+        let image = try parse(
+            #"{"model":"a","messages":[{"content":[{"image_url":{"url":"data:image/png;base64,\#(payload)"},"type":"image_url"}]}]}"#
+        )
+        #expect(image.prompt.images == 1)
+        #expect(image.prompt.bytes < 200)
+        #expect(image.prompt.bound(for: try model()) > 2048)
+        let audio = try parse(
+            #"{"model":"a","messages":[{"content":[{"type":"input_audio","input_audio":{"data":"\#(payload)"}}]}]}"#)
+        #expect(audio.prompt.otherPayloadBytes == 6400)
+        #expect(audio.prompt.bytes < 200)
+    }
+
+    /// Text that looks like a payload is read by the model and counts in full.
+    @Test(arguments: [
+        #"{"type":"text","text":"data:image/png;base64,PAYLOAD"}"#,
+        #"{"type":"text","image_url":{"url":"data:image/png;base64,PAYLOAD"}}"#,
+        #"{"type":"image_url","image_url":{"detail":"data:x,PAYLOAD","url":"http://x"}}"#,
+    ])
+    func textIsNoPayload(_ part: String) throws {
+        let part = part.replacing("PAYLOAD", with: String(repeating: "A", count: 6400))
+        let request = try parse(#"{"model":"a","messages":[{"content":[\#(part)]}]}"#)
+        #expect(request.prompt.bytes > 6400)
+    }
+
+    @Test func theOutputLimitIsTheClientsWithinTheModels() throws {
+        let named = try parse(#"{"model":"a","messages":[{}],"max_completion_tokens":100,"max_tokens":50}"#)
+        #expect(named.limitField == "max_completion_tokens")
+        #expect(named.outputLimit(for: try model()) == 100)
+        #expect(named.outputLimit(for: try model(output: 60)) == 60)
+        let unnamed = try parse(#"{"model":"a","messages":[{}]}"#)
+        #expect(unnamed.outputLimit(for: try model()) == 4096)
+        #expect(unnamed.outputLimit(for: try model(output: 60)) == 60)
+        #expect(unnamed.outputLimit(for: try model(window: 1000)) == 1000 - unnamed.prompt.estimate(for: try model()))
+        #expect(unnamed.outputLimit(for: try model(window: 1)) == 1)
+    }
+
+    private func parse(_ json: String) throws -> ModelRequest { try ModelRequest(json: ByteBuffer(string: json)) }
+
+    private func model(output: Int? = nil, window: Int? = nil, template: Int = 0) throws -> ModelConfiguration {
+        var model = try TestConfiguration.make().models[0]
+        model.maxOutputTokens = output.map { TokenCount(Int64($0)) }
+        model.contextWindow = window.map { TokenCount(Int64($0)) }
+        model.templateTokens = TokenCount(Int64(template))
+        return model
+    }
+}
