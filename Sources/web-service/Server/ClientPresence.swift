@@ -70,7 +70,8 @@ final class ClientPresences: ServiceLifecycle.Service {
 
     private func cutStalled() {
         let limit = stallLimit().timeAmount
-        for (presence, channel) in presences.withLockedValue({ Array($0.values) }) where presence.isStalled(for: limit) {
+        for (presence, channel) in presences.withLockedValue({ Array($0.values) }) where presence.isStalled(for: limit)
+        {
             // The write that waits now fails; whoever waits for it stops the backend and bills what it produced.
             channel.close(promise: nil)
         }
