@@ -28,11 +28,8 @@ IN_COMMENTS = (r"\bFIXME\b", r"\bTODO\b")
 
 MACHINE_PATH = re.compile(r"(?<![\w.$)}])/(?:work|root|home|Users)/\w")
 
-# Code, as opposed to what these match: strings (plain, raw, over several lines) and comments.
-NOT_CODE = re.compile(
-    r'(#*)"""(?:\\.|(?!"""\1).)*"""\1' r'|(#*)"(?:\\.|(?!"\2)[^\n])*"\2' r"|//[^\n]*" r"|/\*.*?\*/",
-    re.DOTALL,
-)
+# Where something begins that is not code: a comment, or a string, plain or raw, of one line or several.
+NOT_CODE = re.compile(r'//[^\n]*|/\*|(#*)("""|")')
 FUNCTION = re.compile(r"\b(?:func\s+[^\s(<]+|init[?]?(?=[(<])|deinit|subscript(?=[(<]))")
 
 
@@ -60,7 +57,7 @@ def swift_breaches(name: str, text: str) -> list[str]:
     count = text.count("\n")
     if count > FILE_LINES_MAX:
         breaches.append(f"{name}:{FILE_LINES_MAX}: {count} lines; split the file by topic")
-    code = NOT_CODE.sub(blank, text)
+    code = without_comments_and_strings(text)
     for word, remedy in BANNED.items():
         searched = text if word in IN_COMMENTS else code
         breaches += [f"{name}:{line}: {word} is banned: {remedy}" for line in lines_of(re.compile(word), searched)]
@@ -70,9 +67,45 @@ def swift_breaches(name: str, text: str) -> list[str]:
     return breaches
 
 
-def blank(match: re.Match) -> str:
-    """Keeps the line breaks, so that line numbers stay right."""
-    return re.sub(r"[^\n]", " ", match.group())
+def without_comments_and_strings(text: str) -> str:
+    """The text with blanks in their place, so that lines and columns stay right."""
+    pieces, position = [], 0
+    while match := NOT_CODE.search(text, position):
+        pieces.append(text[position : match.start()])
+        if match.group().startswith("//"):
+            position = match.end()
+        elif match.group() == "/*":
+            position = text.find("*/", match.end()) + 2
+        else:
+            position = string_end(text, match.end(), match[1], match[2])
+        pieces.append(re.sub(r"[^\n]", " ", text[match.start() : position]))
+    return "".join(pieces) + text[position:]
+
+
+def string_end(text: str, position: int, hashes: str, quote: str) -> int:
+    """Where the string whose content begins at `position` is over; interpolations belong to it."""
+    # What has a meaning inside: the end, an escape, or an interpolation, which may hold strings again.
+    special = re.compile(rf"{quote}{hashes}|\\{hashes}(\(|.)", re.DOTALL)
+    while match := special.search(text, position):
+        position = match.end()
+        if match[1] is None:
+            return position
+        if match[1] == "(":
+            position = interpolation_end(text, position)
+    return len(text)
+
+
+def interpolation_end(text: str, position: int) -> int:
+    depth = 1
+    while match := re.compile(r'[()]|(#*)("""|")').search(text, position):
+        position = match.end()
+        if match[2]:
+            position = string_end(text, position, match[1], match[2])
+        else:
+            depth += 1 if match.group() == "(" else -1
+            if depth == 0:
+                return position
+    return len(text)
 
 
 def lines_of(pattern: re.Pattern, text: str) -> list[int]:
