@@ -1,7 +1,9 @@
 """Fixtures shared by all system tests."""
 
 import pytest
+from playwright.sync_api import sync_playwright
 
+from browser import Visitor
 from lumen_site import Site
 
 # A test that hangs is reported with the stacks of its threads instead of blocking CI.
@@ -40,3 +42,22 @@ def key(site):
 def client(site, key):
     with site.client(key) as client:
         yield client
+
+
+# Not for the whole session: Playwright's event loop is in the way of tests that run one of their own.
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(browser, site):
+    """Somebody who is logged in."""
+    visitor = Visitor(browser, site)
+    visitor.log_in()
+    yield visitor
+    visitor.check()
+    visitor.close()

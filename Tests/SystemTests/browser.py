@@ -1,0 +1,73 @@
+"""A person with a browser: headless Chromium, watched for what the pages must never do."""
+
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Request
+
+from lumen_site import Site
+from machine import wait_for
+
+
+class Visitor:
+    """One browser profile on one site; `check` fails for requests to other hosts, refused scripts and script errors."""
+
+    def __init__(self, browser: Browser, site: Site, **options):
+        self.site = site
+        self.context = browser.new_context(base_url=site.url, **options)
+        self.page = self.context.new_page()
+        self.offences: list[str] = []
+        self.page.on("request", self.watch_request)
+        self.page.on("console", self.watch_console)
+        self.page.on("pageerror", lambda error: self.offences.append(f"script error: {error}"))
+
+    def watch_request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob", "about") and address.netloc != urlsplit(self.site.url).netloc:
+            self.offences.append(f"request to {address.netloc}")
+
+    def watch_console(self, message: ConsoleMessage) -> None:
+        # A breach of the content security policy is reported as an error, too.
+        if message.type == "error":
+            self.offences.append(f"console: {message.text}")
+
+    def check(self) -> None:
+        assert self.offences == []
+
+    def close(self) -> None:
+        self.context.close()
+
+    # What people do
+
+    def log_in(self) -> None:
+        self.page.goto("/")
+        self.page.get_by_role("link", name="Login").click()
+        self.page.get_by_role("button", name="Log out").wait_for()
+        self.site.secrets |= {cookie["value"] for cookie in self.context.cookies()}
+
+    def open_chat(self, model: str) -> None:
+        self.page.goto("/chat")
+        self.page.locator("#model:enabled").wait_for()
+        self.page.get_by_label("Model").select_option(model)
+
+    def send(self, text: str) -> None:
+        self.page.get_by_role("textbox", name="Message").fill(text)
+        self.page.get_by_role("button", name="Send").click()
+
+    def stop(self) -> None:
+        self.page.get_by_role("button", name="Stop").click()
+
+    @property
+    def answer(self) -> Locator:
+        """The last answer."""
+        return self.page.locator("article.answer").last
+
+    def answer_text(self) -> str:
+        texts = self.page.locator("article.answer .text")
+        return texts.last.inner_text() if texts.count() else ""
+
+    def wait_for_text(self, text: str, seconds: float = 10) -> None:
+        wait_for(f"{text!r} in the answer", lambda: text in self.answer_text(), seconds)
+
+    def wait_for_end(self, seconds: float = 20) -> None:
+        self.answer.wait_for()
+        wait_for("the answer's end", lambda: self.answer.get_attribute("aria-busy") is None, seconds)
