@@ -84,7 +84,7 @@ def test_status_names_every_instance():
         instances = site.status()["instances"]
         assert sorted(one["service"] for one in instances) == ["auth", "ledger", "router", "router", "web"]
         assert {one["pid"] for one in instances} == set(site.pids()) - {site.supervisor.pid}
-        assert all(one["healthy"] for one in instances)
+        assert all(one["problems"] == [] for one in instances)
 
 
 def test_budgets_and_keys_outlive_a_restart():

@@ -55,7 +55,7 @@ def kill_during_stream(client: openai.OpenAI, pid: int) -> int:
 
 def healthy_pid(site: Site, service: str) -> int | None:
     instances = [one for one in site.status()["instances"] if one["service"] == service]
-    return instances[0]["pid"] if len(instances) == 1 and instances[0]["healthy"] else None
+    return instances[0]["pid"] if len(instances) == 1 and not instances[0]["problems"] else None
 
 
 def answered(client: openai.OpenAI) -> bool:
