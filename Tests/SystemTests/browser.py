@@ -71,3 +71,7 @@ class Visitor:
     def wait_for_end(self, seconds: float = 20) -> None:
         self.answer.wait_for()
         wait_for("the answer's end", lambda: self.answer.get_attribute("aria-busy") is None, seconds)
+
+    def settle(self) -> None:
+        """Lets the frames that the page has asked for be drawn, late ones too."""
+        self.page.wait_for_timeout(200)

@@ -44,9 +44,11 @@ def test_stop_ends_the_answer_at_the_backend(visitor, site):
     assert request["left_ms"] / 1000 - pressed < 1
     visitor.wait_for_end()
     assert "Stopped." in visitor.answer.inner_text()
+    visitor.settle()
     shown = visitor.answer_text()
     visitor.page.reload()
     visitor.wait_for_end()
+    visitor.settle()
     assert visitor.answer_text() == shown
 
 
@@ -61,6 +63,12 @@ def test_reload_in_mid_answer_shows_the_rest_and_cancels_nothing(visitor, site):
     assert "left_ms" not in request
     assert request["tokens"] == 60
     assert "60 tokens" in visitor.answer.inner_text()
+    # Nothing is missing, and nothing is there twice.
+    shown = visitor.answer_text()
+    visitor.page.reload()
+    visitor.wait_for_end()
+    visitor.settle()
+    assert visitor.answer_text() == shown
 
 
 def test_stream_belongs_to_its_conversation(visitor):
@@ -98,6 +106,8 @@ def test_conversation_is_listed_renamed_found_and_deleted(visitor):
     conversations = visitor.page.locator("#conversation-list")
     address = visitor.page.url
 
+    # The buttons appear beside the one that is pointed at.
+    conversations.get_by_role("link", name="To be deleted").hover()
     conversations.get_by_role("button", name="Rename “To be deleted”").click()
     visitor.page.get_by_label("Title").fill("Renamed")
     visitor.page.get_by_role("button", name="Rename", exact=True).click()
@@ -107,6 +117,7 @@ def test_conversation_is_listed_renamed_found_and_deleted(visitor):
     wait_for("the search", lambda: conversations.get_by_role("link").count() == 1)
     visitor.page.get_by_label("Search conversations").fill("")
 
+    conversations.get_by_role("link", name="Renamed").hover()
     conversations.get_by_role("button", name="Delete “Renamed”").click()
     visitor.page.get_by_role("button", name="Delete", exact=True).click()
     conversations.get_by_role("link", name="Renamed").wait_for(state="detached")

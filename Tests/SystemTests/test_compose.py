@@ -1,6 +1,5 @@
 """The container files, as far as they can be checked without an engine."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -67,12 +66,13 @@ def test_dockerfile_copies_what_there_is():
 
 
 def test_example_configuration_has_no_complaint():
-    secrets = {"LUMEN_SECRET_KEY": "s" * 40, "LUMEN_ENCRYPTION_KEY": "e" * 40, "LUMEN_LISTEN": "0.0.0.0:5000"}
+    names = ("LUMEN_SECRET_KEY", "LUMEN_ENCRYPTION_KEY", "OAUTH2_CLIENT_SECRET")
+    image = {"LUMEN_LISTEN": "0.0.0.0:5000", "LUMEN_RUN_DIR": "/run/lumen"}
     result = subprocess.run(
         [EXECUTABLES / "lumen", "check", "--config", COMPOSE / "config.yaml.example"],
         capture_output=True,
         text=True,
-        env=clean_environment() | secrets | {"LUMEN_RUN_DIR": "/run/lumen", "PATH": os.environ["PATH"]},
+        env=clean_environment() | image | dict.fromkeys(names, "s" * 40),
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr

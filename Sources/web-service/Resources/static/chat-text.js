@@ -12,6 +12,7 @@ export class AnswerText {
   #formula = "";
   #tail = null;
   #scheduled = false;
+  #isFinished = false;
   #pause = 0;
   #last = 0;
   #afterRender;
@@ -35,15 +36,16 @@ export class AnswerText {
 
   /** Renders the whole once more, as one document, with all grammars that it needs. */
   async finish() {
-    this.#scheduled = true;
     await loadGrammars(this.#source);
+    this.#isFinished = true;
     this.#element.replaceChildren();
     this.#show(this.#source);
     this.#afterRender();
   }
 
   #renderMore() {
-    if (this.#scheduled === false) return;
+    // A frame that was asked for before the end may come after it.
+    if (this.#isFinished) return;
     const begun = performance.now();
     const border = this.#findBorder();
     if (border > this.#settled) {
