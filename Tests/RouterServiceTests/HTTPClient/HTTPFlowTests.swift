@@ -43,41 +43,37 @@ import Testing
     }
 
     @Test func cancellingTheTaskClosesTheConnectionBeforeTheHead() async throws {
-        let sawClose = Gate()
         let script: ScriptedBackend.Script = { reply in
             try await reply.closed()
-            sawClose.open()
         }
         try await ScriptedBackend.run(script) { backend in
             let task = Task { try await client.send(HTTPRequest(url: backend.url, timeouts: .generous)) }
             try await eventually("the request is there") { backend.requests.count == 1 }
             task.cancel()
             await #expect(throws: HTTPClientError.cancelled) { try await task.value }
-            await sawClose.passed()
+            try await eventually("the backend sees it close") { backend.closedConnections == 1 }
         }
     }
 
     @Test func cancellingTheTaskClosesTheConnectionInMidBody() async throws {
-        let sawClose = Gate()
-        try await ScriptedBackend.run(endless(sawClose)) { backend in
+        try await ScriptedBackend.run(endless) { backend in
             let hasBegun = Gate()
             let task = Task {
                 let response = try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
                 hasBegun.open()
                 while try await response.next() != nil {}
             }
-            await hasBegun.passed()
+            try await hasBegun.passed()
             task.cancel()
             await #expect(throws: HTTPClientError.cancelled) { try await task.value }
-            await sawClose.passed()
+            try await eventually("the backend sees it close") { backend.closedConnections == 1 }
         }
     }
 
     @Test func lettingGoOfTheResponseClosesTheConnection() async throws {
-        let sawClose = Gate()
-        try await ScriptedBackend.run(endless(sawClose)) { backend in
+        try await ScriptedBackend.run(endless) { backend in
             _ = try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
-            await sawClose.passed()
+            try await eventually("the backend sees it close") { backend.closedConnections == 1 }
         }
     }
 
@@ -85,7 +81,7 @@ import Testing
         try await ScriptedBackend.run({ try await $0.answer("200 OK", "{}") }) { backend in
             let gate = Gate()
             let task = Task {
-                await gate.passed()
+                try await gate.passed()
                 return try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
             }
             task.cancel()
@@ -94,9 +90,8 @@ import Testing
         }
     }
 
-    private func endless(_ sawClose: Gate) -> ScriptedBackend.Script {
+    private var endless: ScriptedBackend.Script {
         { reply in
-            defer { sawClose.open() }
             try await reply.beginChunks()
             while true {
                 try await reply.chunk("more")

@@ -29,7 +29,7 @@ import Testing
     func theNextEndpointAnswers(fault: Fault) async throws {
         try await ScriptedBackend.run(fault.script) { bad in
             try await ScriptedBackend.run(Self.good) { good in
-                let router = try RouterHarness([bad.url, good.url], options: "first_byte_timeout: 0.3")
+                let router = try RouterHarness([bad.url, good.url], options: "first_byte_timeout: 2")
                 // Round robin: of two requests one begins at the bad one.
                 for _ in 0..<2 {
                     let answer = try await router.complete()

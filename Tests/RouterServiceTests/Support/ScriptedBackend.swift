@@ -16,12 +16,14 @@ final class ScriptedBackend: Sendable {
     private struct Seen {
         var requests: [SeenRequest] = []
         var connections = 0
+        var closedConnections = 0
     }
 
     /// Every request so far, in order of arrival.
     var requests: [SeenRequest] { seen.withLockedValue { $0.requests } }
     /// Connections accepted so far.
     var connections: Int { seen.withLockedValue { $0.connections } }
+    var closedConnections: Int { seen.withLockedValue { $0.closedConnections } }
 
     private init(port: Int) { self.port = port }
 
@@ -58,6 +60,7 @@ final class ScriptedBackend: Sendable {
 
     private func serve(_ client: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ script: Script) async {
         seen.withLockedValue { $0.connections += 1 }
+        defer { seen.withLockedValue { $0.closedConnections += 1 } }
         // A connection that breaks, or a script that gives up, ends only itself.
         try? await client.executeThenClose { inbound, _ in
             var reader = RequestReader()

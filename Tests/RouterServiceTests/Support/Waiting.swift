@@ -14,26 +14,12 @@ func eventually(
 
 /// A door that a test opens once; scripts wait at it.
 final class Gate: Sendable {
-    private let state = NIOLockedValueBox((isOpen: false, waiters: [CheckedContinuation<Void, Never>]()))
+    private let state = NIOLockedValueBox(false)
 
-    var isOpen: Bool { state.withLockedValue { $0.isOpen } }
+    func open() { state.withLockedValue { $0 = true } }
 
-    func open() {
-        let waiters = state.withLockedValue { state in
-            state.isOpen = true
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    func passed() async {
-        await withCheckedContinuation { waiter in
-            let isOpen = state.withLockedValue { state in
-                if !state.isOpen { state.waiters.append(waiter) }
-                return state.isOpen
-            }
-            if isOpen { waiter.resume() }
-        }
+    /// Returns when the door is open; fails the test after ten seconds.
+    func passed(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await eventually("the gate is open", sourceLocation: sourceLocation) { state.withLockedValue { $0 } }
     }
 }
