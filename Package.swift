@@ -128,7 +128,11 @@ let package = Package(
         ),
         .testTarget(
             name: "WebServiceTests",
-            dependencies: ["web-service", "SharedProtocol", "Storage", grdb, nioCore, nioPosix],
+            dependencies: [
+                "web-service", "SharedProtocol", "Storage", grdb, hummingbird, nioCore, nioPosix,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

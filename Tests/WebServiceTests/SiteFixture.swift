@@ -1,0 +1,163 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOEmbedded
+import SharedProtocol
+import Testing
+
+@testable import web_service
+
+/// The whole site before scripted services: requests go through its real routes, gate and templates.
+struct SiteFixture {
+    let services = ScriptedServices()
+    let temporary: TemporaryStore
+    private let respond: @Sendable (Request, WebContext) async throws -> Response
+
+    static let origin = "https://lumen.example.edu"
+
+    init(origin: String = origin, devUser: String? = "dev@example.com") throws {
+        temporary = try TemporaryStore()
+        let configuration = try Self.configuration(origin, devUser: devUser)
+        let desk = AnswerDesk(
+            store: temporary.store,
+            begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") },
+            logger: Logger(label: "test"))
+        let site = try Site(
+            configuration: { configuration }, auth: InProcessCaller(services.auth),
+            ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, environment: [:],
+            logger: Logger(label: "test"))
+        let responder = site.responder
+        respond = { try await responder.respond(to: $0, context: $1) }
+    }
+
+    /// - Parameter session: the cookie's value; nil sends none.
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, session: String? = "good", origin: String? = nil,
+        headers: HTTPFields = [:], body: String = ""
+    ) async throws -> Reply {
+        var fields = headers
+        if let session { fields[.cookie] = "__Host-lumen=\(session)" }
+        if let origin { fields[.origin] = origin }
+        let request = Request(
+            head: HTTPRequest(method: method, scheme: "https", authority: "x", path: path, headerFields: fields),
+            body: RequestBody(buffer: ByteBuffer(string: body)))
+        let source = ApplicationRequestContextSource(channel: EmbeddedChannel(), logger: Logger(label: "test"))
+        let response = try await respond(request, WebContext(source: source))
+        let collector = BodyCollector()
+        try await response.body.write(collector)
+        return Reply(status: response.status, headers: response.headers, body: collector.text)
+    }
+
+    struct Reply {
+        var status: HTTPResponse.Status
+        var headers: HTTPFields
+        var body: String
+    }
+
+    private static func configuration(_ origin: String, devUser: String?) throws -> LumenConfiguration {
+        let file = "/tmp/lumen-site-\(RandomText.base32(10)).yaml"
+        let login =
+            devUser.map { "debug: true\n  dev_user: \($0)" }
+            ?? "debug: false"
+        let yaml = """
+            app:
+              name: Lumen & Co
+              secret_key: "0123456789abcdef0123456789abcdef"
+              encryption_key: "another-secret"
+              public_url: \(origin)
+              \(login)
+            models:
+              - {name: dummy, endpoints: [{url: "http://127.0.0.1:9/v1"}]}
+            groups:
+              default: {default: {max: 1000}}
+            oauth2:
+              client_id: lumen
+              client_secret: "client-secret"
+              server_metadata_url: https://idp.example.edu/.well-known/openid-configuration
+              redirect_uri: \(origin)/callback
+            """
+        _ = FileManager.default.createFile(atPath: file, contents: Data(yaml.utf8))
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        return try ConfigurationLoader.load(path: file, environment: [:])
+    }
+}
+
+/// Auth and ledger as a test wants them.
+final class ScriptedServices: Sendable {
+    let isAway = NIOLockedValueBox(false)
+    let isDisabled = NIOLockedValueBox(false)
+    /// Names of the calls that were made.
+    let calls = NIOLockedValueBox<[String]>([])
+
+    var auth: CallTable {
+        var table = CallTable()
+        table.on(Auth.ResumeSession.self) { [self] call, _ throws(CallError) in
+            try answer("resume")
+            if isDisabled.withLockedValue({ $0 }) { throw CallError(.accountDisabled, "no") }
+            let good = CredentialHash(of: "good", under: "0123456789abcdef0123456789abcdef")
+            guard call.session == good else { throw CallError(.unauthenticated, "no") }
+            return Auth.SessionHolder(person: .ada, revision: 1)
+        }
+        table.on(Auth.DevLogin.self) { [self] _, _ throws(CallError) in
+            try answer("login")
+            return Auth.OpenedSession(secret: "fresh", person: .ada)
+        }
+        table.on(Auth.CloseSession.self) { [self] _, _ throws(CallError) in
+            try answer("close")
+            return Done()
+        }
+        table.on(Auth.ListKeys.self) { [self] _, _ throws(CallError) in
+            try answer("list")
+            return [Self.key]
+        }
+        table.on(Auth.CreateKey.self) { [self] call, _ throws(CallError) in
+            try answer("create")
+            if call.name.isEmpty { throw CallError(.refused, "A key needs a name.") }
+            return Auth.NewKey(secret: "sk-lumen-shown-once", summary: Self.key)
+        }
+        table.on(Auth.RevokeKey.self) { [self] call, _ throws(CallError) in
+            try answer("revoke \(call.key)")
+            return Done()
+        }
+        return table
+    }
+
+    var ledger: CallTable {
+        var table = CallTable()
+        table.on(Ledger.Balances.self) { [self] _, _ throws(CallError) in
+            try answer("balances")
+            let pool = Ledger.Pool(
+                name: "default", balance: 1_234_567, reserved: 0, max: 2_000_000, refresh: 50, group: .everyone)
+            return Ledger.BalanceSheet(
+                pools: [pool], models: [Ledger.ModelAccess(model: "dummy", pool: "default")])
+        }
+        table.on(Ledger.Events.self) { [self] _, _ throws(CallError) in
+            try answer("events")
+            return []
+        }
+        return table
+    }
+
+    private func answer(_ name: String) throws(CallError) {
+        calls.withLockedValue { $0.append(name) }
+        if name != "resume", isAway.withLockedValue({ $0 }) { throw CallError(.unavailable, "socket /secret/path") }
+    }
+
+    private static let key = Auth.KeySummary(
+        id: KeyID(7), name: "<i>laptop</i>", hint: "sk-lumen-Ab…yZ", created: Timestamp(1_700_000_000_000),
+        lastUsed: nil)
+}
+
+private final class BodyCollector: ResponseBodyWriter, Sendable {
+    private let buffer = NIOLockedValueBox(ByteBuffer())
+    var text: String { buffer.withLockedValue { String(buffer: $0) } }
+
+    func write(_ part: ByteBuffer) async throws {
+        buffer.withLockedValue { _ = $0.writeImmutableBuffer(part) }
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}

@@ -1,0 +1,162 @@
+import HTTPTypes
+import NIOConcurrencyHelpers
+import SharedProtocol
+import Testing
+
+@testable import web_service
+
+@Suite struct SiteTests {
+    let fixture: SiteFixture
+
+    init() throws { fixture = try SiteFixture() }
+
+    @Test(arguments: ["/", "/login", "/chat", "/chat/none", "/models", "/keys", "/usage", "/nothing", "/assets/x/y"])
+    func everyPageCarriesTheSecurityHeaders(path: String) async throws {
+        let reply = try await fixture.send(.get, path)
+        #expect(reply.headers[.contentSecurityPolicy] == SecurityHeaders.contentSecurityPolicy)
+        #expect(reply.headers[.xContentTypeOptions] == "nosniff")
+        #expect(reply.headers[.strictTransportSecurity] != nil)
+        #expect(reply.headers[.requestID]?.hasPrefix("req_") == true)
+    }
+
+    @Test func thePolicyAllowsNothingInlineAndNoOtherHost() {
+        let policy = SecurityHeaders.contentSecurityPolicy
+        for word in ["unsafe", "http:", "https:", "*", "blob:"] { #expect(!policy.contains(word)) }
+        #expect(policy.hasPrefix("default-src 'none'; script-src 'self';"))
+    }
+
+    @Test(arguments: ["/chat", "/models", "/keys", "/usage"])
+    func aPageOfSomeonesSendsStrangersToTheLogin(path: String) async throws {
+        for session in [nil, "forged"] {
+            let reply = try await fixture.send(.get, path, session: session)
+            #expect(reply.status == .seeOther)
+            #expect(reply.headers[.location] == "/login?next=\(path)")
+        }
+    }
+
+    @Test(arguments: [
+        "/chat/api/account", "/chat/api/conversations", "/chat/api/conversations/x", "/chat/api/answers/x/events",
+    ])
+    func theChatsJSONIsNobodysEither(path: String) async throws {
+        let reply = try await fixture.send(.get, path, session: nil)
+        #expect(reply.status == .unauthorized)
+        #expect(reply.headers[.contentType] == "application/json")
+    }
+
+    @Test func loginSetsAHostOnlyCookieAndGoesBack() async throws {
+        let reply = try await fixture.send(.get, "/login?next=/usage%3Fbefore%3D3", session: nil)
+        #expect(reply.status == .seeOther)
+        #expect(reply.headers[.location] == "/usage?before=3")
+        #expect(reply.headers[.setCookie] == "__Host-lumen=fresh; Path=/; HttpOnly; SameSite=Lax; Secure")
+    }
+
+    @Test(arguments: ["https://evil.example", "//evil.example", "/%5Cevil.example", "/a%0d%0aSet-Cookie:x=1", ""])
+    func loginNeverLeadsElsewhere(next: String) async throws {
+        let reply = try await fixture.send(.get, "/login?next=\(next)", session: nil)
+        #expect(reply.headers[.location] == "/chat")
+    }
+
+    @Test func anotherSiteCannotLogSomeoneIn() async throws {
+        let reply = try await fixture.send(
+            .get, "/login", session: nil, headers: [.secFetchSite: "cross-site"])
+        #expect(reply.status == .ok)
+        #expect(reply.headers[.setCookie] == nil)
+        #expect(!fixture.services.calls.withLockedValue { $0.contains("login") })
+    }
+
+    @Test func aNewLoginEndsTheOldSession() async throws {
+        _ = try await fixture.send(.get, "/login", session: "good")
+        #expect(fixture.services.calls.withLockedValue { $0 } == ["login", "close"])
+    }
+
+    @Test func withoutAnyWayToLogInThePageSaysSo() async throws {
+        let fixture = try SiteFixture(devUser: nil)
+        let reply = try await fixture.send(.get, "/login", session: nil)
+        #expect(reply.status == .serviceUnavailable)
+        #expect(reply.headers[.setCookie] == nil)
+        #expect(reply.body.contains("cannot do that yet"))
+    }
+
+    @Test func logoutIsAPostAndForgetsTheCookie() async throws {
+        #expect(try await fixture.send(.get, "/logout").status == .notFound)
+        let reply = try await fixture.send(.post, "/logout", origin: SiteFixture.origin)
+        #expect(reply.headers[.setCookie]?.contains("Max-Age=0") == true)
+        #expect(fixture.services.calls.withLockedValue { $0 } == ["close"])
+    }
+
+    @Test(arguments: [
+        (HTTPRequest.Method.post, "/logout"), (.post, "/keys"), (.post, "/keys/7/revoke"),
+        (.post, "/chat/api/conversations"), (.post, "/chat/api/conversations/x/messages"),
+        (.patch, "/chat/api/conversations/x"), (.delete, "/chat/api/conversations/x"),
+        (.post, "/chat/api/answers/x/stop"),
+    ])
+    func anotherSiteChangesNothing(method: HTTPRequest.Method, path: String) async throws {
+        for origin in ["https://evil.example", "null", nil] {
+            let reply = try await fixture.send(method, path, origin: origin, body: "name=x")
+            #expect(reply.status == .forbidden)
+        }
+        #expect(fixture.services.calls.withLockedValue { $0.isEmpty })
+    }
+
+    @Test func aKeyIsShownOnceAndNamesAreEscaped() async throws {
+        let created = try await fixture.send(.post, "/keys", origin: SiteFixture.origin, body: "name=a+b")
+        #expect(created.body.contains("sk-lumen-shown-once"))
+        #expect(created.headers[.cacheControl] == "no-store")
+        let list = try await fixture.send(.get, "/keys")
+        #expect(!list.body.contains("sk-lumen-shown-once"))
+        #expect(list.body.contains("&lt;i&gt;laptop&lt;/i&gt;"))
+        #expect(!list.body.contains("<i>laptop"))
+        #expect(!list.body.contains("Ada <b>"))
+        #expect(list.body.contains("Lumen &amp; Co"))
+    }
+
+    @Test func aRefusedKeyIsExplainedOnThePage() async throws {
+        let reply = try await fixture.send(.post, "/keys", origin: SiteFixture.origin, body: "name=")
+        #expect(reply.status == .ok)
+        #expect(reply.body.contains("A key needs a name."))
+    }
+
+    @Test func revokingGoesBackToTheList() async throws {
+        let reply = try await fixture.send(.post, "/keys/7/revoke", origin: SiteFixture.origin)
+        #expect(reply.status == .seeOther)
+        #expect(reply.headers[.location] == "/keys")
+        #expect(fixture.services.calls.withLockedValue { $0.contains("revoke 7") })
+    }
+
+    @Test func balancesAreShownInGroups() async throws {
+        let reply = try await fixture.send(.get, "/usage")
+        #expect(reply.body.contains("1\u{202F}234\u{202F}567"))
+        #expect(reply.body.contains("50 an hour"))
+    }
+
+    @Test func withTheServicesAwayPagesSaySoAndLeakNothing() async throws {
+        fixture.services.isAway.withLockedValue { $0 = true }
+        let usage = try await fixture.send(.get, "/usage")
+        #expect(usage.status == .ok)
+        #expect(usage.body.contains("not available at the moment"))
+        #expect(try await fixture.send(.get, "/models").body.contains("Budgets cannot be read"))
+        let keys = try await fixture.send(.get, "/keys")
+        #expect(keys.status == .serviceUnavailable)
+        #expect(keys.headers[.retryAfter] != nil)
+        #expect(keys.body.contains("Not available at the moment"))
+        #expect(!keys.body.contains("/secret/path"))
+        let account = try await fixture.send(.get, "/chat/api/account")
+        #expect(account.body.contains(#""isAvailable":false"#))
+    }
+
+    @Test func aDisabledAccountSeesWhy() async throws {
+        fixture.services.isDisabled.withLockedValue { $0 = true }
+        let reply = try await fixture.send(.get, "/chat")
+        #expect(reply.status == .forbidden)
+        #expect(reply.body.contains("disabled"))
+    }
+
+    @Test func unknownPathsAreAnsweredInTheSitesLook() async throws {
+        for path in ["/nothing", "/chat/a/b/c", "/keys/x/y/z", "/%2e%2e/etc/passwd"] {
+            let reply = try await fixture.send(.get, path)
+            #expect(reply.status == .notFound)
+            #expect(reply.body.contains("Lumen &amp; Co"))
+        }
+        #expect(try await fixture.send(.get, "/chat/api/nothing").body == #"{"problem":"There is no such page."}"#)
+    }
+}
