@@ -20,7 +20,7 @@ public struct JSONLogHandler: LogHandler {
     /// Sets the level of every logger of the process, at once.
     public static func setLevel(_ newLevel: Logger.Level) { level.withLockedValue { $0 = newLevel } }
 
-    init(label: String, service: String, instance: String) {
+    public init(label: String, service: String, instance: String) {
         self.label = label
         fixed = ",\"service\":\(Self.quoted(service)),\"instance\":\(Self.quoted(instance))"
     }

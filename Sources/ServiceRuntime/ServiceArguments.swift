@@ -2,10 +2,20 @@ import ArgumentParser
 import FoundationEssentials
 import SharedProtocol
 
-/// The options that every service takes.
-public struct ServiceArguments: ParsableArguments {
+/// The option that every service and every command takes.
+public struct ConfigurationArgument: ParsableArguments {
     @Option(help: "The configuration file; else the environment's CONFIG_YAML, else ./config.yaml.")
     public var config: String?
+
+    public init() {}
+
+    /// `--config`, else `CONFIG_YAML`, else `config.yaml` in the working directory.
+    public var path: String { config ?? ProcessInfo.processInfo.environment["CONFIG_YAML"] ?? "config.yaml" }
+}
+
+/// The options that every service takes.
+public struct ServiceArguments: ParsableArguments {
+    @OptionGroup public var configuration: ConfigurationArgument
 
     @Option(help: "Overrides the address or socket that this instance listens on.")
     public var listen: String?
@@ -14,11 +24,6 @@ public struct ServiceArguments: ParsableArguments {
     public var id: String?
 
     public init() {}
-
-    /// `--config`, else `CONFIG_YAML`, else `config.yaml` in the working directory.
-    public var configurationPath: String {
-        config ?? ProcessInfo.processInfo.environment["CONFIG_YAML"] ?? "config.yaml"
-    }
 
     public var instance: InstanceID { id.map { InstanceID($0) } ?? .random() }
 }

@@ -70,7 +70,7 @@ public struct ServiceProcess: Sendable {
         if service == .web, let listen = arguments.listen { environment["LUMEN_LISTEN"] = listen }
         do throws(ConfigurationProblems) {
             return try ConfigurationWatcher(
-                path: arguments.configurationPath, environment: environment, logger: log)
+                path: arguments.configuration.path, environment: environment, logger: log)
         } catch {
             fail(error.problems.map(\.description))
         }

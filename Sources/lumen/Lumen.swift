@@ -8,6 +8,8 @@ struct Lumen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lumen",
         abstract: "Runs and inspects Lumen, the AI portal.",
-        subcommands: [DummyCommand.self]
+        subcommands: [
+            UpCommand.self, CheckCommand.self, StatusCommand.self, KeyCommand.self, DummyCommand.self,
+        ]
     )
 }

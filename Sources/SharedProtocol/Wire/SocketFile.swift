@@ -12,8 +12,8 @@ public struct SocketFile: Sendable {
     var temporaryPath: String { path + ".new" }
     private static func lockPath(_ path: String) -> String { path + ".lock" }
 
-    /// Takes the name. Throws when another process holds it, or the path is too long.
-    static func claim(_ path: String) throws(CallError) -> SocketFile {
+    /// Takes the name. Throws `refused` when another process holds it, or the path is too long.
+    public static func claim(_ path: String) throws(CallError) -> SocketFile {
         guard path.utf8.count + ".new".utf8.count <= pathLimit else {
             throw CallError(.refused, "the socket path \(path) is longer than \(pathLimit - 4) bytes")
         }
@@ -47,7 +47,8 @@ public struct SocketFile: Sendable {
 
     func unpublish() { unlink(path) }
 
-    func release() {
+    /// Gives the name back and removes what stands under it.
+    public func release() {
         unlink(path)
         unlink(temporaryPath)
         unlink(Self.lockPath(path))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import ServiceRuntime
 
 /// `lumen dummy`: an OpenAI-compatible backend with nothing behind it, for demonstrations, tests and load.
 struct DummyCommand: AsyncParsableCommand {
@@ -17,6 +18,9 @@ struct DummyCommand: AsyncParsableCommand {
             http://127.0.0.1:PORT/observed tells what the latest requests got and when their clients left.
             """
     )
+
+    // Every command takes --config, so that scripts need not know which ones read it.
+    @OptionGroup var configuration: ConfigurationArgument
 
     @Option(help: "The port to listen on, on the loopback address only; 0 lets the system choose.")
     var port = 9999

@@ -65,7 +65,7 @@ extension DummyRendering {
     var brokenEvent: ByteBuffer { ByteBuffer(string: "data: {\(eventHead),\"choices\":[{\"index\":\n\n") }
 
     /// - Parameter text: in place of the delta, which `/completions` does not have.
-    private func event(choice: Int, delta: String, text: String = #""""#, finish: String) -> ByteBuffer {
+    private func event(choice: Int, delta: String, text: String = "\"\"", finish: String) -> ByteBuffer {
         let content = operation == .chat ? #""delta":\#(delta)"# : #""text":\#(text),"logprobs":null"#
         return ByteBuffer(
             string: """

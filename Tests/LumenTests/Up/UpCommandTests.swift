@@ -1,0 +1,75 @@
+import FoundationEssentials
+import Glibc
+import SharedProtocol
+import Testing
+
+@testable import lumen
+
+/// The real `lumen up`, a copy of it beside scripts in the places of the services.
+@Suite(.timeLimit(.minutes(1)))
+struct UpCommandTests {
+    private static let services: [ServiceName] = [.auth, .ledger, .router, .web]
+    /// Leaves when the pipe that the environment names closes, as a service does.
+    private static let service = "eval \"read line <&$LUMEN_SUPERVISOR_FD\"; exit 0"
+
+    @Test func noChildOutlivesAKilledSupervisor() async throws {
+        let site = try Self.site()
+        let up = try Self.start(site)
+        try await eventually { Self.services.allSatisfy { site.pids($0).count == 1 } }
+        up.send(SIGKILL)
+        #expect(await up.exit() == .signal(SIGKILL))
+        try await eventually { Self.services.allSatisfy { isGone(site.pids($0)[0]) } }
+        // The lock died with its owner.
+        try RunFolder.take(site.runDirectory).release()
+    }
+
+    @Test func aSecondOneIsRefused() async throws {
+        let site = try Self.site()
+        let up = try Self.start(site)
+        try await eventually { Self.services.allSatisfy { site.pids($0).count == 1 } }
+        #expect(await (try Self.start(site)).exit() == .status(1))
+        #expect(site.lines(of: "errors").contains("lumen: Lumen is already running in \(site.runDirectory)."))
+        #expect(Self.services.allSatisfy { site.pids($0).count == 1 })
+        up.send(SIGTERM)
+        #expect(await up.exit() == .status(0))
+        #expect(Self.services.allSatisfy { isGone(site.pids($0)[0]) })
+        #expect(try FileManager.default.contentsOfDirectory(atPath: site.runDirectory) == [])
+    }
+
+    @Test func aMisspeltKeyStartsNothing() async throws {
+        let site = try Self.site(configuration: Self.configuration + "chatt: {}\n")
+        #expect(await (try Self.start(site)).exit() == .status(78))
+        #expect(site.lines(of: "errors").contains { $0.contains("config.yaml:7") && $0.contains("chatt") })
+        #expect(Self.services.allSatisfy { site.pids($0).isEmpty })
+    }
+
+    private static let configuration = """
+        app:
+          secret_key: "0123456789abcdef0123456789abcdef"
+          encryption_key: "another"
+          debug: true
+          dev_user: dev@example.com
+          run_dir: run
+
+        """
+
+    private static func site(configuration: String = configuration) throws -> FakeSite {
+        let site = try FakeSite()
+        for name in services { try site.write(name, service) }
+        try Data(configuration.utf8).write(to: URL(filePath: site.folder + "/config.yaml"))
+        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let built = tests[..<(tests.lastIndex(of: "/") ?? tests.endIndex)]
+        try FileManager.default.copyItem(atPath: built + "/lumen", toPath: site.folder + "/lumen")
+        return site
+    }
+
+    /// Through a shell that keeps what it says on standard error.
+    private static func start(_ site: FakeSite) throws -> ChildProcess {
+        let script = "exec \(site.folder)/lumen up --config \(site.folder)/config.yaml 2>> \(site.folder)/errors"
+        let pipe = try SupervisorPipe()
+        defer { withExtendedLifetime(pipe) {} }
+        return try ChildProcess(
+            "/bin/sh", arguments: ["-c", script], environment: ProcessInfo.processInfo.environment,
+            pipe: pipe.readEnd)
+    }
+}
