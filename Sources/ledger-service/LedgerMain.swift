@@ -1,6 +1,0 @@
-import SharedProtocol
-
-@main
-struct LedgerMain {
-    static func main() async throws {}
-}

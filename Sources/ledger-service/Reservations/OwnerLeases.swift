@@ -1,0 +1,16 @@
+import SharedProtocol
+
+/// Until when each owner of reservations is known to live. A living owner's reservations never expire.
+struct OwnerLeases: Sendable {
+    /// How long an owner may be silent, in milliseconds.
+    static let length: Int64 = 15_000
+
+    private var ends: [InstanceID: Int64] = [:]
+
+    mutating func renew(_ owner: InstanceID, at uptime: Int64) { ends[owner] = uptime + Self.length }
+
+    mutating func remove(_ owner: InstanceID) { ends[owner] = nil }
+
+    /// The owners that have been silent for too long.
+    func expired(at uptime: Int64) -> Set<InstanceID> { Set(ends.filter { $0.value < uptime }.keys) }
+}

@@ -1,0 +1,74 @@
+import Testing
+
+@testable import SharedProtocol
+@testable import ledger_service
+
+struct DemandTests {
+    func pool(_ balance: TokenCount, reserved: TokenCount = 0, max: TokenCount = 1000, refresh: TokenCount = 0) -> Pool
+    {
+        Pool(
+            id: 1, balance: balance, reserved: reserved, accrual: Accrual(until: .start, remainder: 0),
+            terms: Terms(max: max, refresh: refresh), hasStarted: true)
+    }
+
+    func verdict(
+        _ pool: Pool, prompt: TokenCount = 100, estimate: TokenCount = 40, outputs: Int64 = 1, limit: TokenCount = 200,
+        mayWait: Bool = true
+    ) throws -> Demand.Verdict {
+        let call = Ledger.Reserve.test(prompt: prompt, estimate: estimate, outputs: outputs, limit: limit)
+        return try #require(Demand(call)).verdict(of: pool, mayWait: mayWait)
+    }
+
+    @Test func whatFitsIsReservedWhole() throws {
+        let grant = Ledger.Grant(reserved: 300, outputLimit: 200)
+        #expect(try verdict(pool(300)) == .grant(grant, held: 300, allowance: 300))
+    }
+
+    @Test func whatOthersHoldIsWaitedFor() throws {
+        #expect(try verdict(pool(299, reserved: 1)) == .wait)
+        #expect(try verdict(pool(0, reserved: 300)) == .wait)
+    }
+
+    @Test func whatNobodyHoldsIsNotWaitedFor() throws {
+        let grant = Ledger.Grant(reserved: 298, outputLimit: 200, limitedBy: nil)
+        // The estimate still leaves room for the whole output.
+        #expect(try verdict(pool(298, reserved: 1)) == .grant(grant, held: 298, allowance: 298))
+    }
+
+    @Test func theLimitIsLoweredToFit() throws {
+        let grant = Ledger.Grant(reserved: 90, outputLimit: 50, limitedBy: .user)
+        #expect(try verdict(pool(90)) == .grant(grant, held: 90, allowance: 90))
+        let four = Ledger.Grant(reserved: 90, outputLimit: 12, limitedBy: .user)
+        #expect(try verdict(pool(90), outputs: 4) == .grant(four, held: 90, allowance: 90))
+    }
+
+    @Test func theLastTokenIsEnough() throws {
+        let grant = Ledger.Grant(reserved: 41, outputLimit: 1, limitedBy: .user)
+        #expect(try verdict(pool(41)) == .grant(grant, held: 41, allowance: 41))
+        guard case .refuse = try verdict(pool(40)) else { Issue.record("40 tokens are the prompt alone"); return }
+    }
+
+    @Test func embeddingsHaveNoLimitToLower() throws {
+        let grant = Ledger.Grant(reserved: 40, outputLimit: 0)
+        #expect(try verdict(pool(40), outputs: 0, limit: 0) == .grant(grant, held: 40, allowance: 40))
+    }
+
+    @Test func aRefusalSaysWhatIsLeftAndWhenEnoughWillHaveAccrued() throws {
+        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .user, remaining: 31, retryAfterMs: 3_600_000)
+        #expect(try verdict(pool(31, refresh: 10)) == .refuse(refusal))
+    }
+
+    @Test(arguments: [(0, 1000), (10, 40)] as [(TokenCount, TokenCount)])
+    func aRefusalThatTimeDoesNotHealNamesNoTime(refresh: TokenCount, max: TokenCount) throws {
+        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .user, remaining: 5, retryAfterMs: nil)
+        #expect(try verdict(pool(5, max: max, refresh: refresh)) == .refuse(refusal))
+    }
+
+    @Test func absurdNumbersNeitherTrapNorFit() throws {
+        let call = Ledger.Reserve.test(prompt: TokenCount(.max), outputs: .max, limit: TokenCount(.max))
+        let demand = try #require(Demand(call))
+        guard case .refuse = demand.verdict(of: pool(1000), mayWait: true) else { Issue.record("granted"); return }
+        #expect(Demand(.test(prompt: -1, limit: 1)) == nil)
+        #expect(Demand(.test(outputs: -1, limit: 1)) == nil)
+    }
+}

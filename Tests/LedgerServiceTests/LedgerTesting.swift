@@ -1,0 +1,158 @@
+import Foundation
+import GRDB
+import Logging
+import Storage
+import Synchronization
+
+@testable import SharedProtocol
+@testable import ledger_service
+
+/// A ledger on a file of its own, called as by web, with a clock that the test sets.
+final class TestLedger: Sendable {
+    let folder: ScratchFolder
+    let clock: TestClock
+    let database: ServiceDatabase
+    let calls: LedgerCalls
+    private let caller: InProcessCaller
+    private let writer: Task<Void, any Error>
+
+    init(
+        _ groups: [GroupConfiguration], _ models: [ModelConfiguration] = [.test("small")],
+        in folder: ScratchFolder? = nil, clock: TestClock = TestClock()
+    ) async throws {
+        self.clock = clock
+        let folder = try folder ?? ScratchFolder()
+        self.folder = folder
+        database = try folder.open()
+        let calls = try await LedgerCalls(database, clock: { clock.now }, logger: .silent)
+        self.calls = calls
+        caller = InProcessCaller(calls.table)
+        writer = Task { try await calls.journal.run() }
+        follow(groups, models)
+    }
+
+    func follow(_ groups: [GroupConfiguration], _ models: [ModelConfiguration] = [.test("small")]) {
+        calls.follow(Dictionary(uniqueKeysWithValues: groups.map { ($0.name, $0) }), models)
+    }
+
+    func call<C: Call>(_ call: C) async throws(CallError) -> C.Reply {
+        try await caller.call(call, request: nil, timeout: .seconds(30))
+    }
+
+    /// Stops the journal, as a process that is asked to end.
+    func stop() async throws {
+        writer.cancel()
+        try await writer.value
+    }
+
+    func fetch<Value: DatabaseValueConvertible & Sendable>(_ sql: String) async throws -> Value? {
+        try await database.read { try Value.fetchOne($0, sql: sql) }
+    }
+
+    deinit { writer.cancel() }
+}
+
+final class TestClock: Sendable {
+    private let moment = Mutex(Moment(wall: .start, uptime: 0))
+
+    var now: Moment { moment.withLock { $0 } }
+
+    /// Lets time pass by both clocks.
+    func pass(_ milliseconds: Int64) {
+        moment.withLock { $0 = Moment(wall: $0.wall + milliseconds, uptime: $0.uptime + milliseconds) }
+    }
+}
+
+/// A folder of the test's own, removed with this value.
+final class ScratchFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "lumen-" + RandomText.base32(8)
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    func open() throws -> ServiceDatabase {
+        let location = try DatabaseLocation(of: .ledger, beside: .sqlite(path: path + "/lumen.db"))
+        return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: .silent)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+extension Logger {
+    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+extension Timestamp {
+    /// Some moment of 2026.
+    static let start = Timestamp(1_780_000_000_000)
+    static func + (a: Timestamp, milliseconds: Int64) -> Timestamp { Timestamp(a.rawValue + milliseconds) }
+}
+
+extension GroupConfiguration {
+    static func test(
+        _ name: String = "default", _ budget: Budget? = nil, models: [String: Budget] = [:], isDisabled: Bool = false
+    ) -> GroupConfiguration {
+        GroupConfiguration(
+            name: GroupName(name), rules: [], match: .all, isDisabled: isDisabled, defaultBudget: budget,
+            modelBudgets: Dictionary(uniqueKeysWithValues: models.map { (ModelName($0), $1) }))
+    }
+}
+
+extension Budget {
+    static func of(_ max: TokenCount, refresh: TokenCount = 0, starting: TokenCount? = nil) -> Budget {
+        Budget(max: .tokens(max), refresh: refresh, starting: starting ?? max)
+    }
+
+    static let unlimited = Budget(max: .unlimited, refresh: 0, starting: 0)
+}
+
+extension ModelConfiguration {
+    /// - Parameters:
+    ///   - input, output: nano-dollars per million tokens.
+    static func test(_ name: String, input: Int64 = 0, output: Int64 = 0, isActive: Bool = true) -> ModelConfiguration {
+        ModelConfiguration(
+            name: ModelName(name), isActive: isActive, inputPrice: TokenPrice(nanoDollarsPerMillion: input),
+            outputPrice: TokenPrice(nanoDollarsPerMillion: output), description: "", contextWindow: nil,
+            maxOutputTokens: nil, imageTokens: 0, templateTokens: 0, endpoints: [])
+    }
+}
+
+extension Ledger.Account {
+    static func test(_ user: Int64 = 1, _ groups: [String] = ["default"], created: Timestamp = .start) -> Ledger.Account
+    {
+        Ledger.Account(user: UserID(user), groups: groups.map { GroupName($0) }, created: created)
+    }
+}
+
+extension Ledger.Reserve {
+    static func test(
+        _ request: RequestID = .random(), _ account: Ledger.Account = .test(), prompt: TokenCount = 0,
+        estimate: TokenCount? = nil, outputs: Int64 = 1, limit: TokenCount, model: String = "small",
+        owner: String = "web"
+    ) -> Ledger.Reserve {
+        Ledger.Reserve(
+            request: request, owner: InstanceID(owner), account: account, key: KeyID(7), source: .api,
+            model: ModelName(model), promptBound: prompt, promptEstimate: estimate ?? prompt, outputs: outputs,
+            outputLimit: limit)
+    }
+}
+
+extension Ledger.Post {
+    static func test(
+        _ request: RequestID, _ account: Ledger.Account = .test(), prompt: TokenCount = 0, completion: TokenCount,
+        model: String = "small", endpoint: String? = nil
+    ) -> Ledger.Post {
+        Ledger.Post(
+            request: request, account: account, key: KeyID(7), source: .api, model: ModelName(model),
+            usage: Ledger.Usage(
+                prompt: prompt, completion: completion, isEstimated: false, endpoint: endpoint, started: .start,
+                durationMs: 12, firstTokenMs: 3, outcome: .completed))
+    }
+}
+
+extension Ledger.Decision {
+    var grant: Ledger.Grant? { if case .granted(let grant) = self { grant } else { nil } }
+    var refusal: Ledger.Refusal? { if case .refused(let refusal) = self { refusal } else { nil } }
+}

@@ -1,0 +1,81 @@
+import Testing
+
+@testable import SharedProtocol
+@testable import ledger_service
+
+/// Accounts are members of `default`, `a` and `b` unless the row says otherwise; the model is `m`.
+struct ResolverTests {
+    struct Row: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var groups: [GroupConfiguration]
+        var members = ["default", "b", "a"]
+        var expected: BudgetEntry?
+
+        init(_ description: String, _ groups: [GroupConfiguration], members: [String]? = nil, _ expected: BudgetEntry?)
+        {
+            testDescription = description
+            self.groups = groups
+            self.members = members ?? ["default", "b", "a"]
+            self.expected = expected
+        }
+    }
+
+    static func entry(_ pool: String, _ group: String, _ budget: Budget) -> BudgetEntry {
+        BudgetEntry(pool: PoolName(pool), group: GroupName(group), budget: budget)
+    }
+
+    static let rows = [
+        Row("nobody has a budget", [.test()], nil),
+        Row("the default applies to every model", [.test("default", .of(10))], entry("default", "default", .of(10))),
+        Row(
+            "an entry for the model comes before any default, also a lesser one",
+            [.test("default", .unlimited), .test("a", models: ["m": .of(5)])], entry("m", "a", .of(5))),
+        Row(
+            "an entry for another model does not count", [.test("default", .of(10), models: ["other": .of(99)])],
+            entry("default", "default", .of(10))),
+        Row(
+            "the highest maximum wins", [.test("default", .of(10)), .test("a", .of(30)), .test("b", .of(20))],
+            entry("default", "a", .of(30))),
+        Row(
+            "unlimited beats any maximum", [.test("a", .of(Budget.mostTokens)), .test("b", .unlimited)],
+            entry("default", "b", .unlimited)),
+        Row(
+            "of equal maxima the higher refresh wins",
+            [.test("a", .of(10, refresh: 1)), .test("b", .of(10, refresh: 2))],
+            entry("default", "b", .of(10, refresh: 2))),
+        Row(
+            "of equal budgets the first group by name wins", [.test("b", .of(10)), .test("a", .of(10))],
+            entry("default", "a", .of(10))),
+        Row(
+            "an entry of 0 is no access and does not fall through",
+            [.test("default", .of(10)), .test("a", models: ["m": .of(0)])], nil),
+        Row(
+            "one that is not 0 saves it",
+            [.test("default", .of(10), models: ["m": .of(0)]), .test("a", models: ["m": .of(1)])],
+            entry("m", "a", .of(1))),
+        Row("a default of 0 is no access", [.test("default", .of(0))], nil),
+        Row(
+            "a disabled group gives nothing",
+            [.test("default", .of(10)), .test("a", .of(30), models: ["m": .of(40)], isDisabled: true)],
+            entry("default", "default", .of(10))),
+        Row(
+            "a disabled group takes nothing either",
+            [.test("default", .of(10)), .test("a", models: ["m": .of(0)], isDisabled: true)],
+            entry("default", "default", .of(10))),
+        Row(
+            "a group that one is not in gives nothing", [.test("default", .of(10)), .test("c", .of(30))],
+            entry("default", "default", .of(10))),
+        Row(
+            "a group that is not configured gives nothing", [.test("default", .of(10))], members: ["default", "gone"],
+            entry("default", "default", .of(10))),
+        Row("who is in no group has nothing", [.test("default", .of(10))], members: [], nil),
+    ]
+
+    @Test(arguments: rows)
+    func theFirstThatExistsAndTheMostGenerousOfThose(row: Row) {
+        let groups = Dictionary(uniqueKeysWithValues: row.groups.map { ($0.name, $0) })
+        #expect(Resolver.entry(for: .test(1, row.members), model: ModelName("m"), in: groups) == row.expected)
+        #expect(
+            Resolver.entry(for: .test(1, row.members.reversed()), model: ModelName("m"), in: groups) == row.expected)
+    }
+}
