@@ -73,7 +73,7 @@ struct ChatCall: Sendable {
             throw error
         } catch {
             await bill.void()
-            log.warning("no router could be reached", metadata: ["request": "\(id)", "error": "\(error)"])
+            log.warning("no router could be reached", metadata: ["request_id": "\(id)", "error": "\(error)"])
             throw .unavailable("The models cannot be reached right now.")
         }
     }
@@ -91,7 +91,7 @@ struct ChatCall: Sendable {
         do {
             decision = try await ledger.call(reserve, request: id, timeout: Self.reserveTimeout)
         } catch {
-            log.warning("no reservation", metadata: ["request": "\(id)", "code": "\(error.code)"])
+            log.warning("no reservation", metadata: ["request_id": "\(id)", "code": "\(error.code)"])
             if error.code != .unavailable {
                 // Not awaited: the ledger is not answering, and the client has waited long enough.
                 Task { await settler.void(id) }

@@ -80,7 +80,7 @@ struct Bill: Sendable {
         Self.log.info(
             "request ended",
             metadata: [
-                "request": "\(request)", "user": "\(requester.person.id)", "model": "\(model)",
+                "request_id": "\(request)", "user_id": "\(requester.person.id)", "model": "\(model)",
                 "source": "\(requester.source)", "outcome": "\(outcome)", "prompt": "\(usage?.prompt ?? 0)",
                 "completion": "\(usage?.completion ?? 0)", "estimated": "\(usage?.isEstimated ?? false)",
                 "ms": "\(started.elapsedMs())", "failure": "\(completion?.failure?.kind.rawValue ?? "")",

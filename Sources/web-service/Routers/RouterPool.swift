@@ -45,7 +45,7 @@ final class RouterPool: Service {
                 last = error
                 log.warning(
                     "a router did not begin a request",
-                    metadata: ["request": "\(request)", "router": "\(router.path)", "code": "\(error.code)"])
+                    metadata: ["request_id": "\(request)", "router": "\(router.path)", "code": "\(error.code)"])
             }
         }
         throw last

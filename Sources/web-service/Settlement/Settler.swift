@@ -28,12 +28,12 @@ final class Settler: ServiceLifecycle.Service {
         do {
             return try await ledger.call(post, request: post.request, timeout: Self.callTimeout)
         } catch {
-            log.warning("a post waits", metadata: ["request": "\(post.request)", "code": "\(error.code)"])
+            log.warning("a post waits", metadata: ["request_id": "\(post.request)", "code": "\(error.code)"])
         }
         do {
             try await pending.add(post)
         } catch {
-            log.critical("a post could not be kept", metadata: ["request": "\(post.request)"])
+            log.critical("a post could not be kept", metadata: ["request_id": "\(post.request)"])
             await keepTrying(post)
         }
         return nil
@@ -83,9 +83,9 @@ final class Settler: ServiceLifecycle.Service {
             do {
                 _ = try await ledger.call(post, request: post.request, timeout: Self.callTimeout)
                 try await pending.remove(post.request)
-                log.info("a kept post was delivered", metadata: ["request": "\(post.request)"])
+                log.info("a kept post was delivered", metadata: ["request_id": "\(post.request)"])
             } catch  where error.code == .invalidParams || error.code == .internalError {
-                log.critical("the ledger refuses a kept post", metadata: ["request": "\(post.request)"])
+                log.critical("the ledger refuses a kept post", metadata: ["request_id": "\(post.request)"])
             } catch {
                 return
             }
