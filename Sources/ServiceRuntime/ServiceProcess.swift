@@ -37,6 +37,11 @@ public struct ServiceProcess: Sendable {
         let watcher = loadConfiguration(service, arguments, log)
         JSONLogHandler.setLevel(watcher.current.app.logLevel)
         watcher.onChange { JSONLogHandler.setLevel($0.app.logLevel) }
+        do throws(UnusableConfiguration) {
+            try RunDirectory.make(watcher.current.app.runDirectory)
+        } catch {
+            fail(error.sentences)
+        }
         watchSupervisor()
         let process = ServiceProcess(
             identity: ServiceIdentity(service: service, instance: instance, pid: getpid()),

@@ -29,18 +29,33 @@ struct AuthCalls: Sendable {
         var table = CallTable()
         table.on(Auth.Authenticate.self) { call, _ throws(CallError) in try await keys.authenticate(call.key) }
         table.on(Auth.ResumeSession.self) { call, _ throws(CallError) in try await sessions.resume(call.session) }
-        table.on(Auth.DevLogin.self) { _, _ throws(CallError) in try await sessions.openForDevUser() }
-        table.on(Auth.CloseSession.self) { call, _ throws(CallError) in try await sessions.close(call.session) }
-        table.on(Auth.CreateKey.self) { call, _ throws(CallError) in
-            try await keys.create(for: call.owner, name: call.name)
+        table.on(Auth.DevLogin.self) { _, context throws(CallError) in
+            try await sessions.openForDevUser(context.request)
+        }
+        table.on(Auth.CloseSession.self) { call, context throws(CallError) in
+            try await sessions.close(call.session, context.request)
+        }
+        table.on(Auth.CreateKey.self) { call, context throws(CallError) in
+            try await keys.create(for: call.owner, name: call.name, context.request)
         }
         table.on(Auth.ListKeys.self) { call, _ throws(CallError) in try await keys.list(of: call.user) }
-        table.on(Auth.RevokeKey.self) { call, _ throws(CallError) in
-            try await keys.revoke(call.key, of: call.user)
+        table.on(Auth.RevokeKey.self) { call, context throws(CallError) in
+            try await keys.revoke(call.key, of: call.user, context.request)
         }
         table.onStream(Auth.FollowRevocations.self) { _, _, context, events throws(CallError) in
             try await revocations.stream(to: events, until: context.deadline)
         }
         return table
+    }
+}
+
+extension Logger {
+    /// One line for a change that somebody made, to be found by the request that asked for it.
+    func change(_ what: Logger.Message, _ request: RequestID?, user: UserID? = nil, key: KeyID? = nil) {
+        var metadata: Logger.Metadata = [:]
+        metadata["request"] = request.map { .string($0.rawValue) }
+        metadata["user"] = user.map { .stringConvertible($0.rawValue) }
+        metadata["key"] = key.map { .stringConvertible($0.rawValue) }
+        info(what, metadata: metadata)
     }
 }

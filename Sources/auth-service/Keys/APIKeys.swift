@@ -47,7 +47,9 @@ struct APIKeys: Sendable {
         """
 
     /// Makes a key; the reply is the only place where it is ever seen.
-    func create(for owner: Auth.KeyOwner, name: String) async throws(CallError) -> Auth.NewKey {
+    func create(
+        for owner: Auth.KeyOwner, name: String, _ request: RequestID?
+    ) async throws(CallError) -> Auth.NewKey {
         let owner = try owner.normalized()
         let name = try KeyName(name)
         let configuration = configuration()
@@ -71,7 +73,7 @@ struct APIKeys: Sendable {
                 user, Auth.KeySummary(id: key, name: name.text, hint: secret.hint, created: now, lastUsed: nil)
             )
         }
-        logger.info("key created", metadata: ["user": "\(user)", "key": "\(summary.id)"])
+        logger.change("key created", request, user: user, key: summary.id)
         return Auth.NewKey(secret: secret.text, summary: summary)
     }
 
@@ -104,7 +106,7 @@ struct APIKeys: Sendable {
     }
 
     /// Takes a key of this user out of use. Answered once it is on disk.
-    func revoke(_ key: KeyID, of user: UserID) async throws(CallError) -> Done {
+    func revoke(_ key: KeyID, of user: UserID, _ request: RequestID?) async throws(CallError) -> Done {
         let now = clock()
         let revision = try await database.write { database -> Int64? in
             try database.execute(
@@ -119,7 +121,7 @@ struct APIKeys: Sendable {
         }
         if let revision {
             revocations.advance(to: revision)
-            logger.info("key revoked", metadata: ["user": "\(user)", "key": "\(key)"])
+            logger.change("key revoked", request, user: user, key: key)
         }
         return Done()
     }

@@ -52,7 +52,7 @@ struct Sessions: Sendable {
         """
 
     /// Logs in as the configuration's `app.dev_user`.
-    func openForDevUser() async throws(CallError) -> Auth.OpenedSession {
+    func openForDevUser(_ request: RequestID?) async throws(CallError) -> Auth.OpenedSession {
         let configuration = configuration()
         guard let email = configuration.app.devUser else {
             throw CallError(.refused, "Logging in without an identity provider is not configured.")
@@ -72,19 +72,19 @@ struct Sessions: Sendable {
                 arguments: [hash.rawValue, user.id.rawValue, now.rawValue, now.rawValue])
             return person
         }
-        logger.info("session opened", metadata: ["user": "\(person.id)"])
+        logger.change("session opened", request, user: person.id)
         return Auth.OpenedSession(secret: secret, person: person)
     }
 
     /// Ends the session, if it is there.
-    func close(_ session: CredentialHash) async throws(CallError) -> Done {
+    func close(_ session: CredentialHash, _ request: RequestID?) async throws(CallError) -> Done {
         let revision = try await database.write { database -> Int64? in
             try database.execute(sql: "DELETE FROM session WHERE hash = ?", arguments: [session.rawValue])
             return database.changesCount == 0 ? nil : try Revision.advance(database)
         }
         if let revision {
             revocations.advance(to: revision)
-            logger.info("session closed")
+            logger.change("session closed", request)
         }
         return Done()
     }
