@@ -34,7 +34,8 @@ extension WebService {
             owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
             routers: routers, settler: settler, live: live)
         let desk = AnswerDesk(
-            store: ChatStore(database: database), begin: call.forChat, logger: Logger(label: "chat"))
+            store: ChatStore(database: database), begin: call.forChat,
+            drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
         let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk)
         let presences = ClientPresences { process.configuration.current.routing.clientStall }
         let responder = WebResponder(

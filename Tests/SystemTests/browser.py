@@ -62,7 +62,7 @@ class Visitor:
         return self.page.locator("article.answer").last
 
     def answer_text(self) -> str:
-        texts = self.page.locator("article.answer .text")
+        texts = self.page.locator("article.answer .message-text")
         return texts.last.inner_text() if texts.count() else ""
 
     def wait_for_text(self, text: str, seconds: float = 10) -> None:

@@ -15,7 +15,8 @@ import Testing
         temporary = try TemporaryStore()
         let source = source
         desk = AnswerDesk(
-            store: temporary.store, begin: { _, _ throws(AnswerRefusal) in source }, logger: Logger(label: "test"))
+            store: temporary.store, begin: { _, _ throws(AnswerRefusal) in source }, drain: { .zero },
+            logger: Logger(label: "test"))
     }
 
     @Test func aFollowerThatComesLateReadsEverything() async throws {
@@ -82,7 +83,7 @@ import Testing
     @Test func aRefusedTurnStaysWithItsReason() async throws {
         let desk = AnswerDesk(
             store: temporary.store,
-            begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") },
+            begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") }, drain: { .zero },
             logger: Logger(label: "test"))
         let turn = try await desk.ask(question(), by: .ada)
         while desk.live(turn.answerID, of: .ada) != nil { await Task.yield() }
@@ -121,6 +122,20 @@ import Testing
         #expect(source.isStopped)
         #expect(text.utf8.count <= LiveAnswer.maximumBytes)
         #expect(end.state == .failed)
+    }
+
+    @Test func aStoppedProcessStoresWhatWasWritten() async throws {
+        let desk = desk
+        let live = try await ask()
+        source.say("half")
+        await live.waitForNews(after: .start)
+        let running = Task { try await desk.run() }
+        running.cancel()
+        try await running.value
+        let stored = try await temporary.store.answer(live.id, of: .ada)
+        #expect(stored.text == "half")
+        #expect(stored.answer?.state == .stopped)
+        #expect(desk.live(live.id, of: .ada) == nil)
     }
 
     private func question() -> AnswerDesk.Question { AnswerDesk.Question(text: "Hi", model: "dummy") }

@@ -23,7 +23,7 @@ struct SiteFixture {
         let configuration = try Self.configuration(origin, devUser: devUser)
         let desk = AnswerDesk(
             store: temporary.store,
-            begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") },
+            begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") }, drain: { .zero },
             logger: Logger(label: "test"))
         let site = try Site(
             configuration: { configuration }, auth: InProcessCaller(services.auth),

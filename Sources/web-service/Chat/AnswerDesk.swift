@@ -8,6 +8,7 @@ import SharedProtocol
 final class AnswerDesk: Service {
     let store: ChatStore
     private let begin: BeginAnswer
+    private let drain: @Sendable () -> Duration
     private let logger: Logger
     private let started = Timestamp.now()
     private let desk = NIOLockedValueBox(Desk())
@@ -20,14 +21,16 @@ final class AnswerDesk: Service {
     static let saveInterval = Duration.seconds(1)
     /// How often a follower that hears nothing gets a sign of life; one whose reader is gone is noticed then.
     static let nudgeInterval = Duration.seconds(10)
-    /// How long running answers may go on when the process is asked to stop.
-    static let drain = Duration.seconds(60)
     /// How long stopped answers may take for their bills.
     static let stopGrace = Duration.seconds(5)
 
-    init(store: ChatStore, begin: @escaping BeginAnswer, logger: Logger) {
+    /// - Parameter drain: how long running answers may go on when the process is asked to stop.
+    init(
+        store: ChatStore, begin: @escaping BeginAnswer, drain: @escaping @Sendable () -> Duration, logger: Logger
+    ) {
         self.store = store
         self.begin = begin
+        self.drain = drain
         self.logger = logger
     }
 
@@ -73,9 +76,10 @@ final class AnswerDesk: Service {
                 self.everyAnswer { $0.nudge() }
             }
         }
-        await waitUntilEmpty(upTo: Self.drain)
+        await waitUntilEmpty(upTo: drain())
         everyAnswer { $0.stop() }
-        await waitUntilEmpty(upTo: Self.stopGrace)
+        // Not this task: if it was cancelled because the drain took too long, the bills are still to be waited for.
+        await Task { await waitUntilEmpty(upTo: Self.stopGrace) }.value
     }
 
     private func everyAnswer(_ action: (LiveAnswer) -> Void) {

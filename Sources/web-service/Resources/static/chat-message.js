@@ -18,7 +18,7 @@ function button(label, action) {
 
 export function questionElement(message) {
   const element = make("article", "message question");
-  element.append(make("h2", "", "You"), make("div", "text", message.text));
+  element.append(make("h2", "", "You"), make("div", "message-text", message.text));
   return element;
 }
 
@@ -27,7 +27,7 @@ export class Answer {
   #heading = make("h2");
   #reasoning = make("details", "reasoning");
   #reasoningText = make("div");
-  #textElement = make("div", "text");
+  #textElement = make("div", "message-text");
   #text;
   #waiting = make("p", "waiting", "Waiting for the model …");
   #foot = make("div", "foot");
