@@ -53,9 +53,9 @@ extension Logger {
     /// One line for a change that somebody made, to be found by the request that asked for it.
     func change(_ what: Logger.Message, _ request: RequestID?, user: UserID? = nil, key: KeyID? = nil) {
         var metadata: Logger.Metadata = [:]
-        metadata["request"] = request.map { .string($0.rawValue) }
-        metadata["user"] = user.map { .stringConvertible($0.rawValue) }
-        metadata["key"] = key.map { .stringConvertible($0.rawValue) }
+        metadata["request_id"] = request.map { .string($0.rawValue) }
+        metadata["user_id"] = user.map { .stringConvertible($0.rawValue) }
+        metadata["key_id"] = key.map { .stringConvertible($0.rawValue) }
         info(what, metadata: metadata)
     }
 }
