@@ -127,6 +127,8 @@ extension Supervisor {
             async let _: Void = watchReadiness(index, plan.socket(of: instance))
             let exit = await process.exit()
             children[index].process = nil
+            // A killed router's socket has a name that no other instance will take over.
+            SocketFile.removeIfDead(plan.socket(of: instance))
             return exit
         } catch {
             log.error("could not be started", metadata: ["child": "\(plan.service)", "error": "\(error)"])

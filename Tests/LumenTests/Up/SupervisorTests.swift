@@ -36,6 +36,24 @@ struct SupervisorTests {
         #expect(isGone(site.pids(.auth)[1]))
     }
 
+    @Test func aKilledChildsSocketIsCleared() async throws {
+        let site = try FakeSite()
+        try site.write(.router, "touch run/router-$2.sock; " + sleeper)
+        let supervisor = try site.supervisor([.router])
+        let run = Task { try await supervisor.run() }
+        try await eventually { try names(in: site).count == 1 }
+        let first = try names(in: site)
+        kill(site.pids(.router)[0], SIGKILL)
+        try await eventually { try names(in: site) != first && names(in: site).count == 1 }
+        run.cancel()
+        try await run.value
+        #expect(try names(in: site).isEmpty)
+    }
+
+    private func names(in site: FakeSite) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: site.runDirectory)
+    }
+
     @Test func stoppingGoesFromWebToTheStores() async throws {
         let site = try FakeSite()
         let services = [ServiceName.auth, .ledger, .router, .web]
