@@ -6,11 +6,13 @@ extension Logger {
     func log(_ settlement: Settlement) {
         info(
             "posted",
-            metadata: line(settlement.request, settlement.bill.account, settlement.bill.model).merging([
-                "prompt": count(settlement.usage.prompt), "completion": count(settlement.usage.completion),
-                "billed": count(settlement.receipt.billed), "written_off": count(settlement.receipt.writtenOff),
+            metadata: [
+                "request": .string(settlement.request.rawValue), "user": .user(settlement.bill.account),
+                "model": .string(settlement.bill.model.rawValue), "prompt": .tokens(settlement.usage.prompt),
+                "completion": .tokens(settlement.usage.completion), "billed": .tokens(settlement.receipt.billed),
+                "written_off": .tokens(settlement.receipt.writtenOff),
                 "outcome": .string(settlement.usage.outcome.rawValue),
-            ]) { $1 })
+            ])
     }
 
     func log(voided request: RequestID, _ reservation: Reservation?) {
@@ -19,27 +21,25 @@ extension Logger {
         }
         info(
             "voided",
-            metadata: line(request, reservation.bill.account, reservation.bill.model).merging([
-                "reserved": count(reservation.grant.reserved)
-            ]) { $1 })
+            metadata: [
+                "request": .string(request.rawValue), "user": .user(reservation.bill.account),
+                "model": .string(reservation.bill.model.rawValue), "reserved": .tokens(reservation.grant.reserved),
+            ])
     }
 
     func log(_ refusal: Ledger.Refusal, of call: Ledger.Reserve) {
         info(
             "refused",
-            metadata: line(call.request, call.account, call.model).merging([
-                "reason": .string(refusal.reason.rawValue), "remaining": count(refusal.remaining),
-                "prompt_bound": count(call.promptBound), "prompt_estimate": count(call.promptEstimate),
-                "output_limit": count(call.outputLimit),
-            ]) { $1 })
+            metadata: [
+                "request": .string(call.request.rawValue), "user": .user(call.account),
+                "model": .string(call.model.rawValue), "reason": .string(refusal.reason.rawValue),
+                "remaining": .tokens(refusal.remaining), "prompt_bound": .tokens(call.promptBound),
+                "prompt_estimate": .tokens(call.promptEstimate), "output_limit": .tokens(call.outputLimit),
+            ])
     }
+}
 
-    private func line(_ request: RequestID, _ account: Ledger.Account, _ model: ModelName) -> Logger.Metadata {
-        [
-            "request": .string(request.rawValue), "user": .stringConvertible(account.user.rawValue),
-            "model": .string(model.rawValue),
-        ]
-    }
-
-    private func count(_ tokens: TokenCount) -> Logger.MetadataValue { .stringConvertible(tokens.rawValue) }
+extension Logger.MetadataValue {
+    fileprivate static func user(_ account: Ledger.Account) -> Self { .stringConvertible(account.user.rawValue) }
+    fileprivate static func tokens(_ count: TokenCount) -> Self { .stringConvertible(count.rawValue) }
 }
