@@ -1,5 +1,7 @@
 """Chatting in a browser."""
 
+import os
+import signal
 import time
 
 from chats import CANARY
@@ -166,3 +168,21 @@ def test_draft_survives_a_reload(visitor):
     visitor.page.reload()
     visitor.page.locator("#model:enabled").wait_for()
     assert visitor.page.get_by_role("textbox", name="Message").input_value() == "Half a thought"
+
+
+def test_answer_of_a_killed_web_is_interrupted_and_keeps_its_text(visitor, site):
+    visitor.open_chat("tokens-400-at-20")
+    visitor.send("Outlive this")
+    wait_for("some text", lambda: len(visitor.answer_text()) > 20)
+    # Partial answers are stored every second.
+    time.sleep(2)
+    os.kill(site.service("web"), signal.SIGKILL)
+    # Nobody reloads: the page comes back to the new process by itself.
+    wait_for("the interruption", lambda: "Interrupted" in visitor.answer.inner_text(), 20)
+    assert len(visitor.answer_text()) > 20
+    assert visitor.answer.get_by_role("button", name="Ask again").is_visible()
+    visitor.send("And again")
+    visitor.stop()
+    visitor.wait_for_end()
+    # The browser told of the connections that it lost.
+    visitor.offences.clear()
