@@ -46,7 +46,7 @@ struct PageGate: RouterMiddleware {
             context.logger.error(
                 "A page could not be made.",
                 metadata: [
-                    "request_id": "\(context.request)", "path": "\(request.uri.path)", "reason": "\(Self.reason(error))",
+                    "request": "\(context.request)", "path": "\(request.uri.path)", "reason": "\(Self.reason(error))",
                 ])
         }
         var response: Response
