@@ -7,7 +7,7 @@ extension Logger {
         info(
             "posted",
             metadata: [
-                "request": .string(settlement.request.rawValue), "user": .user(settlement.bill.account),
+                "request_id": .string(settlement.request.rawValue), "user_id": .user(settlement.bill.account),
                 "model": .string(settlement.bill.model.rawValue), "prompt": .tokens(settlement.usage.prompt),
                 "completion": .tokens(settlement.usage.completion), "billed": .tokens(settlement.receipt.billed),
                 "written_off": .tokens(settlement.receipt.writtenOff),
@@ -17,12 +17,12 @@ extension Logger {
 
     func log(voided request: RequestID, _ reservation: Reservation?) {
         guard let reservation else {
-            return info("voided, though not reserved", metadata: ["request": .string(request.rawValue)])
+            return info("voided, though not reserved", metadata: ["request_id": .string(request.rawValue)])
         }
         info(
             "voided",
             metadata: [
-                "request": .string(request.rawValue), "user": .user(reservation.bill.account),
+                "request_id": .string(request.rawValue), "user_id": .user(reservation.bill.account),
                 "model": .string(reservation.bill.model.rawValue), "reserved": .tokens(reservation.grant.reserved),
             ])
     }
@@ -31,7 +31,7 @@ extension Logger {
         info(
             "refused",
             metadata: [
-                "request": .string(call.request.rawValue), "user": .user(call.account),
+                "request_id": .string(call.request.rawValue), "user_id": .user(call.account),
                 "model": .string(call.model.rawValue), "reason": .string(refusal.reason.rawValue),
                 "remaining": .tokens(refusal.remaining), "prompt_bound": .tokens(call.promptBound),
                 "prompt_estimate": .tokens(call.promptEstimate), "output_limit": .tokens(call.outputLimit),
