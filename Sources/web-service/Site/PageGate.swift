@@ -46,7 +46,8 @@ struct PageGate: RouterMiddleware {
             context.logger.error(
                 "A page could not be made.",
                 metadata: [
-                    "request": "\(context.request)", "path": "\(request.uri.path)", "reason": "\(Self.reason(error))",
+                    "request_id": "\(context.request)", "path": "\(request.uri.path)",
+                    "reason": "\(Self.reason(error))",
                 ])
         }
         var response: Response
