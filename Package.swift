@@ -136,7 +136,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "LumenTests", dependencies: ["lumen", "SharedProtocol", nioCore, nioPosix, nioLocks],
+            name: "LumenTests", dependencies: ["lumen", "SharedProtocol", arguments, nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
     ]

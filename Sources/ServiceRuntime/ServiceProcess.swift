@@ -88,7 +88,7 @@ public struct ServiceProcess: Sendable {
     }
 
     /// Streams are descriptors, several each: take all that the hard limit allows.
-    private static func raiseDescriptorLimit() {
+    public static func raiseDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max

@@ -31,6 +31,7 @@ struct DummyCommand: AsyncParsableCommand {
 
     /// Runs until a signal ends the process: there is nothing to save.
     func run() async throws {
+        ServiceProcess.raiseDescriptorLimit()
         try await DummyServer().run(port: port) { port in
             print("The echo backend is at http://127.0.0.1:\(port)/v1")
             fflush(nil)

@@ -11,6 +11,7 @@ import Testing
 final class FakeSite: Sendable {
     let folder: String
     var runDirectory: String { folder + "/run" }
+    var configurationPath: String { folder + "/config.yaml" }
 
     init() throws {
         folder = "/tmp/lumen-" + RandomText.base32(8)
@@ -18,6 +19,21 @@ final class FakeSite: Sendable {
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// A valid one.
+    static let configuration = """
+        app:
+          secret_key: "0123456789abcdef0123456789abcdef"
+          encryption_key: "another"
+          debug: true
+          dev_user: dev@example.com
+          run_dir: run
+
+        """
+
+    func configure(_ text: String = configuration) throws {
+        try Data(text.utf8).write(to: URL(filePath: configurationPath))
+    }
 
     /// Writes a service that notes its number in a file and then runs `script`.
     func write(_ service: ServiceName, _ script: String) throws {

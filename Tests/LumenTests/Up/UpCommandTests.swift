@@ -37,26 +37,16 @@ struct UpCommandTests {
     }
 
     @Test func aMisspeltKeyStartsNothing() async throws {
-        let site = try Self.site(configuration: Self.configuration + "chatt: {}\n")
+        let site = try Self.site(configuration: FakeSite.configuration + "chatt: {}\n")
         #expect(await (try Self.start(site)).exit() == .status(78))
         #expect(site.lines(of: "errors").contains { $0.contains("config.yaml:7") && $0.contains("chatt") })
         #expect(Self.services.allSatisfy { site.pids($0).isEmpty })
     }
 
-    private static let configuration = """
-        app:
-          secret_key: "0123456789abcdef0123456789abcdef"
-          encryption_key: "another"
-          debug: true
-          dev_user: dev@example.com
-          run_dir: run
-
-        """
-
-    private static func site(configuration: String = configuration) throws -> FakeSite {
+    private static func site(configuration: String = FakeSite.configuration) throws -> FakeSite {
         let site = try FakeSite()
         for name in services { try site.write(name, service) }
-        try Data(configuration.utf8).write(to: URL(filePath: site.folder + "/config.yaml"))
+        try site.configure(configuration)
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let built = tests[..<(tests.lastIndex(of: "/") ?? tests.endIndex)]
         try FileManager.default.copyItem(atPath: built + "/lumen", toPath: site.folder + "/lumen")
