@@ -32,18 +32,31 @@ def test_text_grows_while_the_answer_comes(visitor):
     assert len(lengths) > 10
 
 
-def test_stop_ends_the_answer_at_the_backend(visitor, site):
+def test_stop_ends_the_answer_at_the_backend_within_100_ms(visitor, site):
+    """Three attempts, because other processes of the machine may be in the way of one."""
+    delays = []
+    while len(delays) < 3 and min(delays, default=1) > 0.1:
+        before = site.observed()["requests"]
+        visitor.open_chat("tokens-400-at-20")
+        visitor.send("Never mind")
+        wait_for("some text", lambda: len(visitor.answer_text()) > 20)
+        with visitor.page.expect_request_finished(lambda request: request.url.endswith("/stop")) as stop:
+            visitor.stop()
+        request = wait_for("the backend to see its connection closed", lambda: left_request(site, before))
+        delays.append((request["left_ms"] - stop.value.timing["startTime"]) / 1000)
+    assert min(delays) <= 0.1, delays
+
+
+def left_request(site, before: int) -> dict | None:
+    """The request after so many others, once its client has left."""
+    return next((r for r in site.observed()["latest"] if r["number"] > before and "left_ms" in r), None)
+
+
+def test_stopped_answer_is_there_after_a_reload(visitor):
     visitor.open_chat("tokens-400-at-20")
     visitor.send("Never mind")
     wait_for("some text", lambda: len(visitor.answer_text()) > 20)
-    pressed = time.time()
     visitor.stop()
-    request = wait_for(
-        "the backend to see its connection closed",
-        lambda: next((r for r in site.observed()["latest"] if r["model"] == "tokens-400-at-20" and "left_ms" in r), None),
-    )
-    # The click itself takes the browser some time, too.
-    assert request["left_ms"] / 1000 - pressed < 1
     visitor.wait_for_end()
     assert "Stopped." in visitor.answer.inner_text()
     visitor.settle()

@@ -1,6 +1,7 @@
 """kill -9 of any one service during a chat: it comes back, the next chat works, and no balance is wrong."""
 
 import signal
+import time
 
 import openai
 import pytest
@@ -12,6 +13,8 @@ from machine import send, wait_for
 STARTING = 1_000_000
 # A dead web's reservations end with its lease.
 SETTLED_SECONDS = 45
+# A client is told that a service does not answer after this at the latest; 4 s is what a reserve may take.
+ANSWERED_SECONDS = 6
 
 
 @pytest.mark.parametrize("service", ["auth", "ledger", "router", "web"])
@@ -74,26 +77,29 @@ def test_nothing_is_served_free_while_the_ledger_is_away():
             pid = site.service("ledger")
             send(pid, signal.SIGSTOP)
             asked_before = site.observed()["requests"]
+            start = time.monotonic()
             with pytest.raises(openai.InternalServerError) as caught:
                 ask(client)
             assert caught.value.status_code == 503
+            assert time.monotonic() - start < ANSWERED_SECONDS
             assert "retry-after" in caught.value.response.headers
             assert site.observed()["requests"] == asked_before
             send(pid, signal.SIGCONT)
             wait_for("the next chat", lambda: answered(client))
 
 
-def test_router_that_is_stopped_is_not_waited_for_longer_than_allowed():
-    changes = {"routing": {"first_byte_timeout": 2}}
-    with Site(changes, models=("dummy",)) as site:
+def test_stopped_router_is_not_waited_for():
+    with Site(models=("dummy",)) as site:
         key = site.create_key()
         with site.client(key, timeout=20) as client:
             ask(client)
             pid = site.service("router")
             send(pid, signal.SIGSTOP)
+            start = time.monotonic()
             with pytest.raises(openai.InternalServerError) as caught:
                 ask(client)
             assert caught.value.status_code == 503
+            assert time.monotonic() - start < ANSWERED_SECONDS
             send(pid, signal.SIGCONT)
             wait_for("the next chat", lambda: answered(client))
         wait_for("the reservation to be voided", lambda: site.pool(key)["reserved"] == 0)
