@@ -1,6 +1,7 @@
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 import ServiceRuntime
@@ -42,11 +43,16 @@ extension WebService {
             v1: V1(call: call, identities: identities, presences: presences),
             health: HealthPage(auth: auth, ledger: ledger, routers: routers),
             pages: site.responder)
+        let isListening = NIOLockedValueBox(false)
         let status = CallServer(
-            identity, socket: folder + "/web.sock", calls: CallTable(), on: process.group)
+            identity, socket: folder + "/web.sock", calls: CallTable(), on: process.group,
+            problems: {
+                let listens = isListening.withLockedValue { $0 }
+                return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
+            })
         return [
             settler, live, routers, identities, presences, status, desk,
-            application(responder, presences, process),
+            application(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }
 
@@ -74,7 +80,8 @@ extension WebService {
     }
 
     private static func application(
-        _ responder: some HTTPResponder<WebContext>, _ presences: ClientPresences, _ process: ServiceProcess
+        _ responder: some HTTPResponder<WebContext>, _ presences: ClientPresences, _ process: ServiceProcess,
+        whenListening: @escaping @Sendable () -> Void
     ) -> any ServiceLifecycle.Service {
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [presences.watch()], idleTimeout: idleTimeout,
@@ -85,6 +92,7 @@ extension WebService {
             responder: responder, server: .http1(configuration: http),
             configuration: ApplicationConfiguration(
                 address: .hostname(listen.host, port: listen.port), serverName: nil, backlog: 4096),
+            onServerRunning: { _ in whenListening() },
             eventLoopGroupProvider: .shared(process.group), logger: Logger(label: "http"))
     }
 }

@@ -13,6 +13,9 @@ struct ChildPlan: Sendable {
     /// Where the instance answers once it is ready.
     func socket(of instance: InstanceID) -> String { runDirectory + "/" + service.socketName(of: instance) }
 
+    /// Web's problems keep it from serving anybody. A router's may be a backend that is down: no reason to wait.
+    func isReady(_ report: Instance.Report) -> Bool { service != .web || report.problems.isEmpty }
+
     /// The whole site, in the order in which it is started; stopping goes the other way.
     /// - Parameter programs: the folder of the services' executables.
     static func site(programs: String, configurationPath: String, runDirectory: String, routers: Int) -> [ChildPlan] {

@@ -2,7 +2,7 @@ import Glibc
 import NIOCore
 import SharedProtocol
 
-/// Asks an instance who it is until it answers, which it does once it is ready.
+/// Asks an instance how it is until it is ready.
 struct Readiness: Sendable {
     /// Between two attempts while the socket is not there.
     private static let interval = Duration.milliseconds(10)
@@ -13,12 +13,14 @@ struct Readiness: Sendable {
     let group: any EventLoopGroup
 
     /// Returns false when the task was cancelled before.
-    func waitForAnswer(at socket: String) async -> Bool {
+    func wait(for instance: InstanceID, of plan: ChildPlan) async -> Bool {
+        let socket = plan.socket(of: instance)
         guard let client = try? CallClient(to: socket, as: identity, on: group) else { return false }
         defer { client.close() }
         while !Task.isCancelled {
             if access(socket, F_OK) == 0,
-                (try? await client.call(Instance.Status(), timeout: Self.attemptLimit)) != nil
+                let report = try? await client.call(Instance.Status(), timeout: Self.attemptLimit),
+                plan.isReady(report)
             {
                 return true
             }

@@ -124,7 +124,7 @@ extension Supervisor {
                 plan.executable, arguments: plan.arguments(of: instance), environment: environment, pipe: pipe.readEnd)
             children[index].process = process
             // Cancelled when this scope ends with the child.
-            async let _: Void = watchReadiness(index, plan.socket(of: instance))
+            async let _: Void = watchReadiness(index, instance, plan)
             let exit = await process.exit()
             children[index].process = nil
             // A killed router's socket has a name that no other instance will take over.
@@ -165,8 +165,8 @@ extension Supervisor {
         }
     }
 
-    private func watchReadiness(_ index: Int, _ socket: String) async {
-        guard await readiness.waitForAnswer(at: socket) else { return }
+    private func watchReadiness(_ index: Int, _ instance: InstanceID, _ plan: ChildPlan) async {
+        guard await readiness.wait(for: instance, of: plan) else { return }
         children[index].state = .running
         children[index].policy.becameReady()
         children[index].hasBeenReady = true

@@ -9,6 +9,8 @@ import SharedProtocol
 final class RouterPool: Service {
     /// How often sockets are looked for and routers are asked whether they live.
     static let interval = Duration.milliseconds(500)
+    /// The same while none is known, which is so when everything has just been started.
+    static let impatience = Duration.milliseconds(20)
     static let pingTimeout = Duration.milliseconds(400)
     /// A router silent for this long gets no requests, and what it has not begun to answer goes elsewhere.
     static let silenceLimit = TimeAmount.milliseconds(1500)
@@ -78,7 +80,7 @@ final class RouterPool: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await self.look()
-                try? await Task.sleep(for: Self.interval)
+                try? await Task.sleep(for: self.isReady ? Self.interval : Self.impatience)
             }
         }
     }

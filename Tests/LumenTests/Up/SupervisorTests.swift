@@ -114,12 +114,31 @@ struct SupervisorTests {
         #expect(announced.withLockedValue { $0 } == 1)
     }
 
+    @Test func webIsReadyWhenItCanServeTheOthersWhenTheyAnswer() async throws {
+        let site = try FakeSite()
+        try site.write(.auth, sleeper)
+        try site.write(.web, sleeper)
+        let problems = NIOLockedValueBox(["No router answers."])
+        let supervisor = try site.supervisor([.auth, .web])
+        let run = Task { try await supervisor.run() }
+        let auth = answer(as: .auth, in: site) { ["The disk is full."] }
+        let web = answer(as: .web, in: site) { problems.withLockedValue { $0 } }
+        try await eventually { await supervisor.report.children[0].state == .running }
+        #expect(await supervisor.report.children[1].state == .starting)
+        problems.withLockedValue { $0 = [] }
+        try await eventually { await supervisor.report.children[1].state == .running }
+        for task in [run, auth, web] { task.cancel() }
+        try await run.value
+    }
+
     /// Stands in for the service that the sleeping script is not.
-    private func answer(as service: ServiceName, in site: FakeSite) -> Task<Void, any Error> {
+    private func answer(
+        as service: ServiceName, in site: FakeSite, problems: @escaping @Sendable () -> [String] = { [] }
+    ) -> Task<Void, any Error> {
         let identity = ServiceIdentity(service: service, instance: .random(), pid: getpid())
         let server = CallServer(
             identity, socket: site.runDirectory + "/" + service.socketName(of: identity.instance), calls: CallTable(),
-            on: .singletonMultiThreadedEventLoopGroup)
+            on: .singletonMultiThreadedEventLoopGroup, problems: problems)
         return Task { try await server.run() }
     }
 }
