@@ -1,17 +1,11 @@
-import FoundationEssentials
 import NIOCore
-import NIOFoundationEssentialsCompat
 
 /// JSON in and out of byte buffers, for the small typed messages of the wire.
 extension ByteBuffer {
-    /// Foundation's coders are immutable once set up and safe to share; making one costs as much as a small message.
-    private static let encoder = JSONEncoder()
-    private static let decoder = JSONDecoder()
-
     /// Appends the value. Throws `internalError` when its type cannot be encoded.
     public mutating func writeJSON(_ value: some Encodable) throws(CallError) {
         do {
-            writeBytes(try Self.encoder.encode(value))
+            try MessageEncoder.encode(value, into: &self)
         } catch {
             throw CallError(.internalError, "a \(type(of: value)) could not be encoded")
         }
@@ -20,7 +14,7 @@ extension ByteBuffer {
     /// Decodes all readable bytes. Throws `invalidParams` naming the type, never the content.
     public func decodeJSON<Value: Decodable>(_ type: Value.Type) throws(CallError) -> Value {
         do {
-            return try Self.decoder.decode(type, from: self)
+            return try withUnsafeReadableBytes { try MessageDecoder.decode(type, from: $0) }
         } catch {
             throw CallError(.invalidParams, "a message is not a \(Value.self)")
         }

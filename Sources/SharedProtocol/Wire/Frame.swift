@@ -1,6 +1,4 @@
-import FoundationEssentials
 import NIOCore
-import NIOFoundationEssentialsCompat
 
 /// One message between two processes: a 4-byte big-endian length and that many bytes of UTF-8 JSON. The vocabulary is
 /// JSON-RPC 2.0's, with streams added:
