@@ -4,25 +4,25 @@ import NIOConcurrencyHelpers
 
 /// Writes each log event as one line of JSON on standard error: time, level, service, instance, message, metadata.
 public struct JSONLogHandler: LogHandler {
-    /// Longer messages and values are cut, in bytes: a log is no place for a body.
-    static let valueLimit = 4000
-
     public var metadata: Logger.Metadata = [:]
     public var logLevel: Logger.Level {
         get { Self.level.withLockedValue { $0 } }
         nonmutating set { Self.level.withLockedValue { $0 = newValue } }
     }
 
-    private let label: String
-    private let fixed: String
+    /// What all lines of this logger have in common.
+    private let fixed: [UInt8]
     private static let level = NIOLockedValueBox(Logger.Level.info)
 
     /// Sets the level of every logger of the process, at once.
     public static func setLevel(_ newLevel: Logger.Level) { level.withLockedValue { $0 = newLevel } }
 
     public init(label: String, service: String, instance: String) {
-        self.label = label
-        fixed = ",\"service\":\(Self.quoted(service)),\"instance\":\(Self.quoted(instance))"
+        var line = LogLine()
+        line.addMember("service", service)
+        line.addMember("instance", instance)
+        line.addMember("part", label)
+        fixed = line.bytes
     }
 
     public subscript(metadataKey key: String) -> Logger.MetadataValue? {
@@ -31,53 +31,106 @@ public struct JSONLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        var line = "{\"time\":\"\(Self.time())\",\"level\":\"\(event.level)\"\(fixed),\"part\":\(Self.quoted(label))"
-        line += ",\"message\":\(Self.quoted(event.message.description))"
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new }) {
-            line += ",\(Self.quoted(key)):\(Self.json(value))"
-        }
-        line += "}\n"
+        var line = LogLine()
+        line.add("{\"time\":\"")
+        line.addTime()
+        line.add("\",\"level\":\"")
+        line.add(event.level.rawValue)
+        line.add("\"")
+        line.bytes += fixed
+        line.addMember("message", event.message.description)
+        for (key, value) in metadata where event.metadata?[key] == nil { line.addMember(key, value) }
+        for (key, value) in event.metadata ?? [:] { line.addMember(key, value) }
+        line.add("}\n")
         // One write for one line, so that the lines of several processes do not mix.
-        _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        _ = line.bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+/// A line in the making. Bytes, not a string: a busy service writes thousands of lines a second.
+private struct LogLine {
+    /// Longer texts are cut, in bytes: a log is no place for a body.
+    static let textLimit = 4000
+
+    var bytes: [UInt8] = []
+
+    init() { bytes.reserveCapacity(512) }
+
+    mutating func add(_ text: String) { bytes += text.utf8 }
+
+    mutating func addMember(_ key: String, _ text: String) {
+        add(",")
+        addQuoted(key)
+        add(":")
+        addQuoted(text)
     }
 
-    private static func json(_ value: Logger.MetadataValue) -> String {
+    mutating func addMember(_ key: String, _ value: Logger.MetadataValue) {
+        add(",")
+        addQuoted(key)
+        add(":")
+        addValue(value)
+    }
+
+    private mutating func addValue(_ value: Logger.MetadataValue) {
         switch value {
-        case .string(let text): quoted(text)
-        case .stringConvertible(let number as any FixedWidthInteger): "\(number)"
-        case .stringConvertible(let value): quoted(value.description)
-        case .array(let values): "[\(values.map(json).joined(separator: ","))]"
-        case .dictionary(let values): "{\(values.map { "\(quoted($0)):\(json($1))" }.joined(separator: ","))}"
+        case .string(let text): addQuoted(text)
+        case .stringConvertible(let number as any FixedWidthInteger): add("\(number)")
+        case .stringConvertible(let value): addQuoted(value.description)
+        case .array(let values):
+            for (index, value) in values.enumerated() {
+                add(index == 0 ? "[" : ",")
+                addValue(value)
+            }
+            add(values.isEmpty ? "[]" : "]")
+        case .dictionary(let values):
+            for (index, (key, value)) in values.enumerated() {
+                add(index == 0 ? "{" : ",")
+                addQuoted(key)
+                add(":")
+                addValue(value)
+            }
+            add(values.isEmpty ? "{}" : "}")
         }
     }
 
-    static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars.prefix(valueLimit) {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case _ where scalar.value < 0x20:
-                quoted += "\\u00" + (scalar.value < 0x10 ? "0" : "") + String(scalar.value, radix: 16)
-            default: quoted.unicodeScalars.append(scalar)
+    private mutating func addQuoted(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        // A cut in the middle of a character leaves bytes that are not UTF-8; decoding replaces them.
+        let whole =
+            text.utf8.count > Self.textLimit ? String(decoding: text.utf8.prefix(Self.textLimit), as: UTF8.self) : text
+        for byte in whole.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+            case UInt8(ascii: "\n"): add("\\n")
+            case 0..<0x20: add("\\u00" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16))
+            default: bytes.append(byte)
             }
         }
-        return quoted + "\""
+        bytes.append(UInt8(ascii: "\""))
     }
 
     /// Now, as RFC 3339 in UTC with milliseconds.
-    private static func time() -> String {
+    mutating func addTime() {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         var parts = tm()
         gmtime_r(&now.tv_sec, &parts)
-        func padded(_ number: some BinaryInteger, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        addDigits(Int(parts.tm_year) + 1900, 4, "-")
+        addDigits(Int(parts.tm_mon) + 1, 2, "-")
+        addDigits(Int(parts.tm_mday), 2, "T")
+        addDigits(Int(parts.tm_hour), 2, ":")
+        addDigits(Int(parts.tm_min), 2, ":")
+        addDigits(Int(parts.tm_sec), 2, ".")
+        addDigits(now.tv_nsec / 1_000_000, 3, "Z")
+    }
+
+    private mutating func addDigits(_ number: Int, _ width: Int, _ after: Unicode.Scalar) {
+        var divisor = (1..<width).reduce(1) { power, _ in power * 10 }
+        while divisor > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+            divisor /= 10
         }
-        return "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))T"
-            + "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-            + ".\(padded(now.tv_nsec / 1_000_000, 3))Z"
+        bytes.append(UInt8(ascii: after))
     }
 }

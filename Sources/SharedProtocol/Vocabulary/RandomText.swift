@@ -9,13 +9,32 @@ public enum RandomText {
     /// `count` characters of log₂ 62 ≈ 5.95 random bits each, every one equally likely; 43 of them carry 256 bits.
     public static func base62(_ count: Int) -> String { text(count, of: base62Alphabet) }
 
+    /// Draws 64 bits at a time: each draw is a system call.
     private static func text(_ count: Int, of alphabet: [UInt8]) -> String {
+        let mask = UInt64(alphabet.count.nextPowerOf2() - 1)
         var generator = SystemRandomNumberGenerator()
+        var bits: UInt64 = 0
+        var left = 0
         return String(unsafeUninitializedCapacity: count) { bytes in
-            for index in 0..<count {
-                bytes[index] = alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+            var filled = 0
+            while filled < count {
+                if left == 0 {
+                    bits = generator.next()
+                    left = UInt64.bitWidth / mask.nonzeroBitCount
+                }
+                let index = Int(bits & mask)
+                bits >>= mask.nonzeroBitCount
+                left -= 1
+                // Values beyond the alphabet are drawn again, so that every character is equally likely.
+                guard index < alphabet.count else { continue }
+                bytes[filled] = alphabet[index]
+                filled += 1
             }
             return count
         }
     }
+}
+
+extension Int {
+    fileprivate func nextPowerOf2() -> Int { self <= 1 ? 1 : 1 << (Int.bitWidth - (self - 1).leadingZeroBitCount) }
 }
