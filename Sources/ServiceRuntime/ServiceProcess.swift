@@ -20,6 +20,8 @@ public struct ServiceProcess: Sendable {
     public let listen: String?
     /// One thread: the work of a service is in its libraries' threads and in Swift's pool.
     public let group: any EventLoopGroup
+    /// That thread, for tasks.
+    public let executor: EventLoopExecutor
 
     /// Runs a service: loads the configuration (else exits with status 78, every problem printed), lets `build` put the
     /// parts together, and runs them, dependencies first, until SIGTERM, SIGINT or the supervisor's end.
@@ -43,9 +45,10 @@ public struct ServiceProcess: Sendable {
             fail(error.sentences)
         }
         watchSupervisor()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let process = ServiceProcess(
             identity: ServiceIdentity(service: service, instance: instance, pid: getpid()),
-            configuration: watcher, listen: arguments.listen, group: MultiThreadedEventLoopGroup(numberOfThreads: 1))
+            configuration: watcher, listen: arguments.listen, group: group, executor: EventLoopExecutor(group.next()))
         do {
             try await runGroup(process, [watcher, ReloadSignal(watcher)] + (try await build(process)), log)
         } catch let problem as UnusableConfiguration {
@@ -64,7 +67,8 @@ public struct ServiceProcess: Sendable {
             process.configuration.current.routing.drain + shutdownMargin
         configuration.maximumCancellationDuration = shutdownMargin
         log.info("started", metadata: ["pid": "\(getpid())", "version": "\(process.identity.version)"])
-        try await ServiceGroup(configuration: configuration).run()
+        let group = ServiceGroup(configuration: configuration)
+        try await withTaskExecutorPreference(process.executor) { try await group.run() }
     }
 
     private static func loadConfiguration(

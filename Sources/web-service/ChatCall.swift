@@ -22,11 +22,13 @@ struct ChatCall: Sendable {
     let routers: RouterPool
     let settler: Settler
     let live: LiveRequests
+    /// Where tasks run that are nobody's children.
+    let executor: EventLoopExecutor
     private let log = Logger(label: "call")
 
     init(
         owner: InstanceID, configuration: ConfigurationWatcher, limiter: RateLimiter, ledger: any Caller,
-        routers: RouterPool, settler: Settler, live: LiveRequests
+        routers: RouterPool, settler: Settler, live: LiveRequests, executor: EventLoopExecutor
     ) {
         self.owner = owner
         self.configuration = configuration
@@ -35,6 +37,7 @@ struct ChatCall: Sendable {
         self.routers = routers
         self.settler = settler
         self.live = live
+        self.executor = executor
     }
 
     /// Step 2: counts a request against its user's rate limit. Throws `rateLimited`.
@@ -61,7 +64,7 @@ struct ChatCall: Sendable {
         live.began(id, prompt: request.prompt.unreported)
         let bill = Bill(
             request: id, requester: requester, model: model.name, prompt: request.prompt.unreported, started: started,
-            settler: settler, live: live)
+            settler: settler, live: live, executor: executor)
         do {
             let stream = try await routers.open(
                 completion(request, limit: grant.outputLimit), body: request.body, request: id,
@@ -94,7 +97,7 @@ struct ChatCall: Sendable {
             log.warning("no reservation", metadata: ["request_id": "\(id)", "code": "\(error.code)"])
             if error.code != .unavailable {
                 // Not awaited: the ledger is not answering, and the client has waited long enough.
-                Task { await settler.void(id) }
+                Task(executorPreference: executor) { await settler.void(id) }
             }
             throw .unavailable("The token budget cannot be checked right now.")
         }

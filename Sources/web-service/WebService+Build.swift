@@ -33,7 +33,7 @@ extension WebService {
         let live = LiveRequests(owner: identity.instance, ledger: ledger)
         let call = ChatCall(
             owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
-            routers: routers, settler: settler, live: live)
+            routers: routers, settler: settler, live: live, executor: process.executor)
         let desk = AnswerDesk(
             store: ChatStore(database: database), begin: call.forChat,
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import SharedProtocol
 import Storage
 
@@ -51,7 +52,8 @@ final class ChatCallHarness: Sendable {
         let routers = RouterPool(in: folder) { _ in router }
         call = ChatCall(
             owner: InstanceID("web"), configuration: configuration, limiter: RateLimiter(), ledger: ledger,
-            routers: routers, settler: settler, live: LiveRequests(owner: InstanceID("web"), ledger: ledger))
+            routers: routers, settler: settler, live: LiveRequests(owner: InstanceID("web"), ledger: ledger),
+            executor: EventLoopExecutor(MultiThreadedEventLoopGroup.singleton.next()))
         await routers.look()
     }
 

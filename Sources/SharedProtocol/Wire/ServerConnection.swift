@@ -15,7 +15,7 @@ final class ServerConnection: ChannelInboundHandler {
     private let all: ServerConnections
     private let log: Logger
     private let outbox: Outbox
-    private let running = RunningCalls()
+    private let running: RunningCalls
     private let frames = NIOSingleStepByteToMessageProcessor(FrameDecoder(), maximumBufferSize: Frame.sizeLimit + 4)
     private var peer: InstanceID?
 
@@ -25,6 +25,7 @@ final class ServerConnection: ChannelInboundHandler {
         self.all = all
         self.log = log
         outbox = Outbox(channel)
+        running = RunningCalls(on: EventLoopExecutor(channel.eventLoop))
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -108,6 +109,9 @@ private final class RunningCalls: Sendable {
     }
 
     private let state = NIOLockedValueBox(State())
+    private let executor: EventLoopExecutor
+
+    init(on executor: EventLoopExecutor) { self.executor = executor }
 
     /// Runs a handler in a task of its own that sends its reply.
     @discardableResult
@@ -116,7 +120,7 @@ private final class RunningCalls: Sendable {
     ) -> Task<Void, Never> {
         all.callBegan()
         state.withLockedValue { $0.count += 1 }
-        return Task {
+        return Task(executorPreference: executor) {
             outbox.send(await answer())
             if self.ended(limit: ServerConnection.callLimit) { outbox.channel.read() }
             all.callEnded()

@@ -46,7 +46,7 @@ final class Answer: Sendable {
         let (stream, bill, state) = (stream, bill, state.withLockedValue { $0 })
         if state.settlement != nil { return }
         // Nobody is left who could wait for the end: a task of its own reads on to the last count and bills it.
-        Task {
+        Task(executorPreference: bill.executor) {
             stream.cancel()
             var events = state.events
             while let more = try? await stream.next(), !more.isEmpty { events += Int64(more.count) }
@@ -65,7 +65,7 @@ final class Answer: Sendable {
             return events
         }
         // Un-cancelled, and awaited: a task that was cancelled because the client left must still bill what was produced.
-        await Task { await self.settle() }.value
+        await Task(executorPreference: bill.executor) { await self.settle() }.value
         return []
     }
 

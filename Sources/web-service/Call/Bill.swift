@@ -11,6 +11,7 @@ struct Bill: Sendable {
     let started: Answer.Start
     let settler: Settler
     let live: LiveRequests
+    let executor: EventLoopExecutor
     private static let log = Logger(label: "call")
 
     func progressed(_ completion: TokenCount) { live.progressed(request, completion: completion) }

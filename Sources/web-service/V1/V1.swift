@@ -92,7 +92,7 @@ struct V1: Sendable {
         let model = try await V1Body.read(request, bodies)
         let presence = presences.presence(on: context.channel)
         // A task of its own, so that the client's leaving can cancel it: the backend hears of it within 100 ms.
-        let beginning = Task { () async -> Result<Answer, APIError> in
+        let beginning = Task(executorPreference: call.executor) { () async -> Result<Answer, APIError> in
             do throws(APIError) {
                 return .success(try await call.begin(model, by: requester, as: context.request))
             } catch {
