@@ -85,11 +85,13 @@ final class ServerConnection: ChannelInboundHandler {
         case .unary(let answer):
             running.run(on: outbox, in: all) { await answer(request.id, request.params, context) }
         case .streaming(let answer):
+            let turn = SenderTurn()
             let sink = EventSink { [outbox] event async throws(CallError) in
                 guard outbox.send(try Frame.event(id: request.id, event)) else {
                     throw CallError(.connectionLost, "the caller left")
                 }
                 await outbox.room()
+                await turn.eventSent()
             }
             running.runStream(request.id, on: outbox, in: all) {
                 await answer(request.id, request.params, request.body, context, sink)
@@ -157,6 +159,23 @@ private final class RunningCalls: Sendable {
 
     func cancelStreams() {
         for task in state.withLockedValue({ $0.streams.values }) { task.cancel() }
+    }
+}
+
+/// Makes a handler that always has something to send step aside now and then. It runs on the event loop, which reads from no
+/// connection, not even a cancel, as long as tasks resume each other.
+private final class SenderTurn: Sendable {
+    private static let eventLimit = 64
+
+    private let events = NIOLockedValueBox(0)
+
+    func eventSent() async {
+        let isOver = events.withLockedValue { events in
+            events += 1
+            return events % Self.eventLimit == 0
+        }
+        // There and back again: meanwhile the loop runs out of tasks and looks at its connections.
+        if isOver { await withTaskExecutorPreference(globalConcurrentExecutor) {} }
     }
 }
 

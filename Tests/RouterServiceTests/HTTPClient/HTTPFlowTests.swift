@@ -79,13 +79,11 @@ import Testing
 
     @Test func aCancelledTaskSendsNothing() async throws {
         try await ScriptedBackend.run({ try await $0.answer("200 OK", "{}") }) { backend in
-            let gate = Gate()
             let task = Task {
-                try await gate.passed()
+                while !Task.isCancelled { await Task.yield() }
                 return try await client.send(HTTPRequest(url: backend.url, timeouts: .generous))
             }
             task.cancel()
-            gate.open()
             await #expect(throws: HTTPClientError.cancelled) { try await task.value }
         }
     }
