@@ -84,4 +84,12 @@ import Testing
     func moneyKeepsTheDecimalsThatMatter(amount: Int64, text: String) {
         #expect(NanoDollars(amount).dollars == text)
     }
+
+    @Test(
+        arguments: [
+            (0, "0 s"), (89_001, "90 s"), (90_001, "2 min"), (8_579_000, "3 h"), (172_800_001, "3 days"),
+        ] as [(Int64, String)])
+    func waitsAreRoundedUpInAFittingUnit(milliseconds: Int64, text: String) {
+        #expect(Duration.milliseconds(milliseconds).inWords == text)
+    }
 }

@@ -34,6 +34,18 @@ extension NanoDollars {
     }
 }
 
+extension Duration {
+    /// Rounded up, in a unit that says something: `90 s`, `45 min`, `3 h`, `4 days`.
+    var inWords: String {
+        let seconds = components.seconds + (components.attoseconds > 0 ? 1 : 0)
+        for (unit, length, most) in [("s", 1, 90), ("min", 60, 90), ("h", 3_600, 48)] as [(String, Int64, Int64)] {
+            let count = (seconds + length - 1) / length
+            if count <= most { return "\(count) \(unit)" }
+        }
+        return "\((seconds + 86_399) / 86_400) days"
+    }
+}
+
 private enum Digits {
     static func grouped(_ value: Int64) -> String {
         let digits = String(value.magnitude)
