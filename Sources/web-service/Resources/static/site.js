@@ -30,6 +30,9 @@ function forgetDrafts() {
 
 showLocalTimes(document);
 
+// The page with a new key answers a POST: loading it again must show the keys, not make another one.
+if (document.getElementById("secret")) history.replaceState(null, "");
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", () => copy(document.getElementById(button.dataset.copy).textContent, button));
