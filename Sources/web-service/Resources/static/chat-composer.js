@@ -31,6 +31,7 @@ export class Composer {
       this.#fit();
     });
     this.#stop.addEventListener("click", async () => {
+      this.#leave(this.#stop);
       this.#stop.disabled = true;
       await on.stop();
       this.#stop.disabled = false;
@@ -87,6 +88,7 @@ export class Composer {
     const text = this.#message.value;
     if (this.#isSending || this.#isAnswering || !text.trim() || !this.#model.value) return;
     this.#isSending = true;
+    this.#leave(this.#send);
     this.#update();
     const draft = this.#draftKey;
     if (await send(text, this.#model.value)) {
@@ -103,6 +105,11 @@ export class Composer {
     this.#send.disabled = this.#isSending || !this.#model.value;
     this.#send.hidden = this.#isAnswering;
     this.#stop.hidden = !this.#isAnswering;
+  }
+
+  /** A button that goes away must not take the focus with it: by keyboard, one would be at the top of the page again. */
+  #leave(button) {
+    if (button.matches(":focus-visible")) this.focus();
   }
 
   get #draftKey() { return "draft:" + (this.#conversation ?? "new"); }

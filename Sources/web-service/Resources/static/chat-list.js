@@ -13,9 +13,10 @@ export class ConversationList {
   #request = 0;
   #selected = null;
   #timer = 0;
+  #answering = 0;
   #on;
 
-  /** `on` has open(id), removed(id) and problem(message). */
+  /** `on` has open(id), titled(title) for the selected one, answerEnded(), removed(id) and problem(message). */
   constructor(on) {
     this.#on = on;
     let pause = 0;
@@ -59,10 +60,16 @@ export class ConversationList {
     this.#more.hidden = !this.#next;
     const isEmpty = this.#list.children.length === 0;
     this.#note.textContent = isEmpty ? (this.#search.value ? "Nothing found." : "No conversations yet.") : "";
-    // Answers of other conversations end without telling this page.
-    if (!before && page.conversations.some((conversation) => conversation.isAnswering)) {
-      this.#timer = setTimeout(() => this.refresh(), REFRESH_MS);
-    }
+    const selected = page.conversations.find((conversation) => conversation.id === this.#selected);
+    if (selected) this.#on.titled(selected.title);
+    if (!before) this.#watch(page.conversations.filter((conversation) => conversation.isAnswering).length);
+  }
+
+  /** Answers of other conversations end without telling this page. */
+  #watch(answering) {
+    if (answering < this.#answering) this.#on.answerEnded();
+    this.#answering = answering;
+    if (answering > 0) this.#timer = setTimeout(() => this.refresh(), REFRESH_MS);
   }
 
   #item(conversation) {
@@ -130,6 +137,8 @@ export class ConversationList {
 function agreed(id) {
   const dialog = document.getElementById(id);
   dialog.returnValue = "";
+  // Not a submit button: Enter in a field would press it.
+  dialog.querySelector("button[type=button]").onclick = () => dialog.close();
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "ok"), { once: true });

@@ -63,7 +63,7 @@ export function render(markdown) {
 
 /** Loads the grammars that a piece of Markdown names and that are not here yet. Returns whether any came. */
 export async function loadGrammars(markdown) {
-  const wanted = new Set([...markdown.matchAll(/^ {0,3}(?:```|~~~) *([\w+#-]+)/gm)].map((match) => grammar(match[1])));
+  const wanted = new Set([...markdown.matchAll(/^[ \t>]*(?:`{3,}|~{3,}) *([\w+#-]+)/gm)].map((match) => grammar(match[1])));
   const results = await Promise.all([...wanted].filter((name) => name && !window.Prism?.languages[name]).map(load));
   return results.some(Boolean);
 }

@@ -79,12 +79,15 @@ export class Answer {
 }
 
 function describe(bill) {
-  const parts = [`${bill.promptTokens} + ${bill.completionTokens} tokens`];
+  const parts = [`Tokens: ${bill.promptTokens} in, ${bill.completionTokens} out`];
   const writing = bill.durationMs - (bill.firstTokenMs ?? 0);
   if (bill.completionTokens > 1 && writing > 0) {
-    parts.push(`${(bill.completionTokens * 1000 / writing).toFixed(1)} tokens/s`);
+    const speed = bill.completionTokens * 1000 / writing;
+    parts.push(`${speed.toFixed(speed < 100 ? 1 : 0)} tokens/s`);
   }
-  if (bill.firstTokenMs !== undefined) parts.push(`first after ${(bill.firstTokenMs / 1000).toFixed(2)} s`);
+  if (bill.firstTokenMs !== undefined) parts.push(`first token after ${seconds(bill.firstTokenMs)}`);
   if (bill.cost > 0) parts.push(`$${(bill.cost / 1e9).toPrecision(2)}`);
   return parts.join(" · ");
 }
+
+const seconds = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);

@@ -12,6 +12,7 @@ export class Thread {
   #leave = null;
   #isLeft = false;
   #answer = null;
+  #newest = 0;
 
   /** `on` has changed(thread), answerEnded(facts, text), problem(message) and askAgain(text). */
   constructor(id, element, on) {
@@ -27,11 +28,16 @@ export class Thread {
   async open() {
     const view = await api.conversation(this.id);
     if (this.#isLeft) return null;
-    this.#element.replaceChildren();
-    this.#show(view.messages);
-    this.#offerEarlier(view);
-    this.#scrollToEnd();
+    this.#showLast(view);
     return view.conversation;
+  }
+
+  /** Shows what was asked here in another tab meanwhile. */
+  async catchUp() {
+    if (!this.id || this.#answer) return;
+    const view = await api.conversation(this.id);
+    const isNews = view.messages.at(-1)?.id > this.#newest;
+    if (isNews && !this.#isLeft && !this.#answer) this.#showLast(view);
   }
 
   /** Shows a new turn and follows its answer. */
@@ -51,7 +57,15 @@ export class Thread {
     if (this.#answer) await api.stop(this.#answer.id);
   }
 
+  #showLast(view) {
+    this.#element.replaceChildren();
+    this.#show(view.messages);
+    this.#offerEarlier(view);
+    this.#scrollToEnd();
+  }
+
   #show(messages) {
+    this.#newest = messages.at(-1)?.id ?? 0;
     this.#element.append(...this.#elements(messages));
   }
 

@@ -20,6 +20,10 @@ function showProblem(message) {
   problem.hidden = !message;
 }
 
+function showTitle(title) {
+  document.title = document.title.replace(/^.* · /, () => title + " · ");
+}
+
 function newThread(id) {
   thread?.leave();
   thread = new Thread(id, messages, {
@@ -46,7 +50,7 @@ async function open(id) {
   composer.open(id, null);
   showDrawer(false);
   if (!id) {
-    document.title = document.title.replace(/^.* · /, "Chat · ");
+    showTitle("Chat");
     const empty = document.createElement("p");
     empty.className = "empty";
     empty.textContent = "What do you want to know?";
@@ -57,7 +61,7 @@ async function open(id) {
   try {
     const conversation = await opened.open();
     if (!conversation || opened !== thread) return;
-    document.title = document.title.replace(/^.* · /, () => conversation.title + " · ");
+    showTitle(conversation.title);
     composer.selectModel(conversation.model);
   } catch (error) {
     if (opened === thread) showProblem(error.message);
@@ -78,6 +82,8 @@ async function send(text, model) {
     turn = await api.ask(asked.id, text, model);
   } catch (error) {
     showProblem(error.message);
+    // Perhaps because another tab has asked here.
+    catchUp(asked);
     return false;
   }
   list.refresh();
@@ -92,6 +98,9 @@ async function send(text, model) {
   asked.begin(turn);
   return true;
 }
+
+/** Fails silently: nobody has asked for it. */
+function catchUp(which) { which?.catchUp().catch(() => {}); }
 
 async function stop() {
   try {
@@ -109,12 +118,27 @@ function showDrawer(isOpen) {
 const composer = new Composer({ send, stop });
 const list = new ConversationList({
   open: go,
+  titled: showTitle,
+  answerEnded: () => composer.refresh(),
   removed: (id) => { if (thread?.id === id) go(null); },
   problem: showProblem,
 });
 
-toggle.addEventListener("click", () => showDrawer(!drawer.classList.contains("open")));
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") showDrawer(false); });
+toggle.addEventListener("click", () => {
+  showDrawer(!drawer.classList.contains("open"));
+  if (drawer.classList.contains("open")) drawer.querySelector("a").focus();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !drawer.classList.contains("open") || document.querySelector("dialog[open]")) return;
+  showDrawer(false);
+  toggle.focus();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  composer.refresh();
+  list.refresh();
+  catchUp(thread);
+});
 messages.addEventListener("scroll", () => thread?.scrolled(), { passive: true });
 document.getElementById("new-chat").addEventListener("click", (event) => {
   event.preventDefault();
