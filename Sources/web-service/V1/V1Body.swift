@@ -25,8 +25,15 @@ enum V1Body {
         } catch {
             throw .invalidRequest("The body could not be read.")
         }
-        return try ModelRequest(json: body)
+        guard body.readableBytes > longBody else { return try ModelRequest(json: body) }
+        // Milliseconds of scanning: not on the thread that all other requests wait for.
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) { () throws(APIError) in
+            try ModelRequest(json: body)
+        }
     }
+
+    /// Bodies beyond this are parsed off the event loop, in bytes.
+    private static let longBody = 256 << 10
 
     private static let tooLarge = APIError(
         status: 413, message: "The body is longer than \(BodyBudget.bodyLimit >> 20) MiB.",
