@@ -62,7 +62,8 @@ extension APIError {
     static func refused(_ refusal: Ledger.Refusal, _ model: ModelName) -> APIError {
         if refusal.reason == .noAccess { return modelNotAllowed(model) }
         let seconds = refusal.retryAfterMs.map { ($0 + 999) / 1000 }
-        let wait = seconds.map { "Enough will have been added in \(Duration.seconds($0).inWords)." } ?? "It is not refilled."
+        let wait =
+            seconds.map { "Enough will have been added in \(Duration.seconds($0).inWords)." } ?? "It is not refilled."
         return APIError(
             status: 429,
             message: "The token budget is used up: \(refusal.remaining) tokens are left, the request may need more. "
