@@ -85,7 +85,7 @@ final class ServerConnection: ChannelInboundHandler {
         case .unary(let answer):
             running.run(on: outbox, in: all) { await answer(request.id, request.params, context) }
         case .streaming(let answer):
-            let turn = SenderTurn()
+            let turn = SenderTurn(on: outbox.channel.eventLoop)
             let sink = EventSink { [outbox] event async throws(CallError) in
                 guard outbox.send(try Frame.event(id: request.id, event)) else {
                     throw CallError(.connectionLost, "the caller left")
@@ -165,17 +165,25 @@ private final class RunningCalls: Sendable {
 /// Makes a handler that always has something to send step aside now and then. It runs on the event loop, which reads from no
 /// connection, not even a cancel, as long as tasks resume each other.
 private final class SenderTurn: Sendable {
-    private static let eventLimit = 64
+    private static let eventLimit = 256
+    /// Long enough that the loop finds no task that is due, and looks at its connections.
+    private static let pause = TimeAmount.microseconds(200)
 
+    private let loop: any EventLoop
     private let events = NIOLockedValueBox(0)
+
+    init(on loop: any EventLoop) { self.loop = loop }
 
     func eventSent() async {
         let isOver = events.withLockedValue { events in
             events += 1
             return events % Self.eventLimit == 0
         }
-        // There and back again: meanwhile the loop runs out of tasks and looks at its connections.
-        if isOver { await withTaskExecutorPreference(globalConcurrentExecutor) {} }
+        guard isOver else { return }
+        await withCheckedContinuation { sender in
+            // Counted from when what was sent has been written, which may take longer than the pause.
+            loop.execute { self.loop.scheduleTask(in: Self.pause) { sender.resume() } }
+        }
     }
 }
 
