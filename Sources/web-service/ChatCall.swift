@@ -61,7 +61,6 @@ struct ChatCall: Sendable {
             throw .modelNotFound(request.model)
         }
         let grant = try await reserve(request, model, requester, id)
-        live.began(id, prompt: request.prompt.unreported)
         let bill = Bill(
             request: id, requester: requester, model: model.name, prompt: request.prompt.unreported, started: started,
             settler: settler, live: live, executor: executor)
@@ -102,7 +101,9 @@ struct ChatCall: Sendable {
             throw .unavailable("The token budget cannot be checked right now.")
         }
         switch decision {
-        case .granted(let grant): return grant
+        case .granted(let grant):
+            live.began(reserve, prompt: request.prompt.unreported)
+            return grant
         case .refused(let refusal): throw .refused(refusal, model.name)
         }
     }

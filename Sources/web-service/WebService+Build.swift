@@ -25,12 +25,14 @@ extension WebService {
         let database = try openDatabase(configuration)
         let identity = process.identity
         let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
-        let ledger = try CallClient(to: folder + "/ledger.sock", as: identity, on: process.group)
+        let live = LiveRequests()
+        let ledger = try CallClient(
+            to: folder + "/ledger.sock", as: identity, on: process.group, assertions: { live.reserves })
+        let lease = LeaseKeeper(owner: identity.instance, live: live, ledger: ledger)
         let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
 
         let identities = Identities(auth: auth, configuration: process.configuration)
         let settler = Settler(ledger: ledger, pending: PendingPosts(database))
-        let live = LiveRequests(owner: identity.instance, ledger: ledger)
         let call = ChatCall(
             owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
             routers: routers, settler: settler, live: live, executor: process.executor)
@@ -51,7 +53,7 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            settler, live, routers, identities, presences, status, desk,
+            settler, lease, routers, identities, presences, status, desk,
             application(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }

@@ -35,8 +35,32 @@ def test_service_killed_during_a_chat(service):
         assert site.pool(key)["balance"] == STARTING - sum(event["billed"] for event in events)
         streams = [event for event in events if event["model"] == "gap-50"]
         if service != "web":
-            # A dead web can only be billed at its last progress, reported every 2 s.
+            # A dead web can only be billed at its last progress, reported every 0.5 s.
             assert [event["usage"]["completion"] >= received for event in streams] == [True]
+
+
+def test_a_restarted_ledger_hears_what_was_reserved():
+    """Nobody is given the tokens that a running stream had reserved before the ledger was killed."""
+    body = {"model": "gap-50+exact", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 58}
+    with Site({"groups": {"default": {"default": {"max": 100, "refresh": 0}}}}, models=("gap-50+exact",)) as site:
+        key = site.create_key()
+        with site.client(key, timeout=30) as client:
+            stream = client.chat.completions.create(**body, stream=True)
+            next(iter(stream))
+            reserved = site.pool(key)["reserved"]
+            left = site.pool(key)["balance"]
+            assert reserved > left
+            old = site.service("ledger")
+            send(old, signal.SIGKILL)
+            wait_for("the restart", lambda: set(site.services("ledger")) - {old})
+            with pytest.raises(openai.APIStatusError) as refused:
+                client.chat.completions.create(**body)
+            assert refused.value.status_code == 429
+            for _ in stream:
+                pass
+        [event] = site.events(key)
+        assert (event["billed"], event["writtenOff"]) == (reserved, 0)
+        assert site.pool(key)["balance"] == left
 
 
 def kill_during_stream(client: openai.OpenAI, pid: int) -> int:

@@ -52,7 +52,7 @@ final class ChatCallHarness: Sendable {
         let routers = RouterPool(in: folder) { _ in router }
         call = ChatCall(
             owner: InstanceID("web"), configuration: configuration, limiter: RateLimiter(), ledger: ledger,
-            routers: routers, settler: settler, live: LiveRequests(owner: InstanceID("web"), ledger: ledger),
+            routers: routers, settler: settler, live: LiveRequests(),
             executor: EventLoopExecutor(MultiThreadedEventLoopGroup.singleton.next()))
         await routers.look()
     }

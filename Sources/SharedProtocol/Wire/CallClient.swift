@@ -21,10 +21,18 @@ public final class CallClient: Caller {
     private let hello: ByteBuffer
     private let streams: StreamPool
     private let state = NIOLockedValueBox(State())
+    private let assertions: @Sendable () -> [any Call]
 
     /// Connects at the first call.
-    public init(to path: String, as identity: ServiceIdentity, on group: any EventLoopGroup) throws(CallError) {
+    ///
+    /// - Parameter assertions: idempotent calls that go out first on each new connection, before any that waited for it: what
+    ///   the peer has to know again when it was restarted. Nobody waits for their answers.
+    public init(
+        to path: String, as identity: ServiceIdentity, on group: any EventLoopGroup,
+        assertions: @escaping @Sendable () -> [any Call] = { [] }
+    ) throws(CallError) {
         self.path = path
+        self.assertions = assertions
         loop = group.next()
         hello = try Frame.hello(from: identity)
         streams = StreamPool(path: path, group: group, hello: hello)
@@ -92,6 +100,13 @@ public final class CallClient: Caller {
 
 extension CallClient: ClientConnectionDelegate {
     func connected(_ outbox: Outbox, to peer: InstanceID) {
+        for call in assertions() {
+            let id = state.withLockedValue { $0.calls.nextID() }
+            guard let frame = try? Frame.request(id: id, call, request: nil, timeout: .seconds(2), body: nil) else {
+                preconditionFailure("what was encoded once is encoded again")
+            }
+            outbox.send(frame)
+        }
         for frame in state.withLockedValue({ $0.calls.connected(outbox) }) { outbox.send(frame) }
     }
 

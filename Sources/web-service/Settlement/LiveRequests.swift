@@ -1,54 +1,35 @@
-import Logging
 import NIOConcurrencyHelpers
-import ServiceLifecycle
 import SharedProtocol
 
-/// The requests of this web that hold a reservation. Every 2 s the ledger hears that we live and how far each has come, so
-/// that it can bill what was produced should we die.
-final class LiveRequests: ServiceLifecycle.Service {
-    static let interval = Duration.seconds(2)
-
-    private let owner: InstanceID
-    private let ledger: any Caller
-    private let answers = NIOLockedValueBox<[RequestID: Ledger.Progress]>([:])
-    private let log = Logger(label: "live")
-
-    init(owner: InstanceID, ledger: any Caller) {
-        self.owner = owner
-        self.ledger = ledger
+/// The requests of this web that hold a reservation, and how far each has come. A ledger that was restarted has forgotten
+/// what was reserved: it hears all of it again before anything else.
+final class LiveRequests: Sendable {
+    private struct Entry {
+        var reserve: Ledger.Reserve
+        var progress: Ledger.Progress
     }
 
-    var count: Int { answers.withLockedValue { $0.count } }
+    private let entries = NIOLockedValueBox<[RequestID: Entry]>([:])
 
-    func began(_ request: RequestID, prompt: TokenCount) {
-        answers.withLockedValue { $0[request] = Ledger.Progress(request: request, prompt: prompt, completion: 0) }
+    /// - Parameter prompt: what the prompt is taken to cost as long as nobody says more.
+    func began(_ reserve: Ledger.Reserve, prompt: TokenCount) {
+        let progress = Ledger.Progress(request: reserve.request, prompt: prompt, completion: 0)
+        entries.withLockedValue { $0[reserve.request] = Entry(reserve: reserve, progress: progress) }
     }
 
     func progressed(_ request: RequestID, completion: TokenCount) {
-        answers.withLockedValue { $0[request]?.completion = completion }
+        entries.withLockedValue { $0[request]?.progress.completion = completion }
     }
 
     func ended(_ request: RequestID) {
-        answers.withLockedValue { _ = $0.removeValue(forKey: request) }
+        entries.withLockedValue { _ = $0.removeValue(forKey: request) }
     }
 
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: Self.interval)
-                await self.report()
-            }
-        }
-    }
+    /// To be said again to a ledger that may have been restarted; the request ids make it harmless to one that was not.
+    var reserves: [Ledger.Reserve] { entries.withLockedValue { $0.values.map(\.reserve) } }
 
     /// Only what has produced something is named: the lease covers the others.
-    private func report() async {
-        let progress = answers.withLockedValue { $0.values.filter { $0.completion > 0 } }
-        do {
-            let renewal = Ledger.Renew(owner: owner, progress: progress)
-            _ = try await ledger.call(renewal, request: nil, timeout: Self.interval)
-        } catch {
-            log.warning("the ledger did not hear our progress", metadata: ["code": "\(error.code)"])
-        }
+    var progress: [Ledger.Progress] {
+        entries.withLockedValue { $0.values.map(\.progress).filter { $0.completion > 0 } }
     }
 }

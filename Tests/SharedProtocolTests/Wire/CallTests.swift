@@ -154,18 +154,56 @@ import Testing
     @Test func stoppingLetsARunningCallFinish() async throws {
         let folder = try temporaryFolder()
         let path = folder + "/s.sock"
+        let isStopping = NIOLockedBox(false)
+        let hasBegun = NIOLockedBox(false)
+        var table = CallTable()
+        table.on(Wait.self) { _, _ throws(CallError) in
+            hasBegun.update { $0 = true }
+            while !isStopping.value { try? await Task.sleep(for: .milliseconds(5)) }
+            return Done()
+        }
         let server = CallServer(
-            testIdentity(), socket: path, calls: testTable(), on: MultiThreadedEventLoopGroup.singleton)
+            testIdentity(), socket: path, calls: table, on: MultiThreadedEventLoopGroup.singleton)
         let running = Task { try await server.run() }
         try await withClient(to: path) { client in
-            _ = try await client.call(Echo(text: ""), timeout: .seconds(5))
-            async let slow = client.call(Wait(milliseconds: 300), timeout: .seconds(5))
-            try await Task.sleep(for: .milliseconds(100))
+            async let slow = client.call(Wait(milliseconds: 0), timeout: .seconds(30))
+            while !hasBegun.value { try await Task.sleep(for: .milliseconds(5)) }
             running.cancel()
+            while access(path, F_OK) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            isStopping.update { $0 = true }
             _ = try await slow
         }
         try await running.value
-        #expect(access(path, F_OK) != 0)
+        rmdir(folder)
+    }
+
+    /// What a restarted peer must know again is said before any call that waited for it.
+    @Test func assertionsGoFirstOnEachConnection() async throws {
+        let folder = try temporaryFolder()
+        let path = folder + "/s.sock"
+        let heard = NIOLockedBox<[String]>([])
+        var table = CallTable()
+        table.on(Echo.self) { call, _ throws(CallError) in
+            heard.update { $0.append(call.text) }
+            return call
+        }
+        let client = try CallClient(
+            to: path, as: testIdentity(.web), on: MultiThreadedEventLoopGroup.singleton,
+            assertions: { [Echo(text: "assertion")] })
+        for round in 0..<2 {
+            let server = CallServer(
+                testIdentity(), socket: path, calls: table, on: MultiThreadedEventLoopGroup.singleton)
+            let running = Task { try await server.run() }
+            _ = try await echo("call \(round)", by: client)
+            _ = try await echo("another", by: client)
+            running.cancel()
+            try await running.value
+            #expect(
+                heard.update { heard in
+                    defer { heard = [] }; return heard
+                } == ["assertion", "call \(round)", "another"])
+        }
+        client.close()
         rmdir(folder)
     }
 

@@ -1,0 +1,36 @@
+import Logging
+import ServiceLifecycle
+import SharedProtocol
+
+/// Tells the ledger that this web lives and how far its requests have come, so that what was produced is billed should web
+/// die. What is produced after the last report of a web that dies is billed to nobody.
+struct LeaseKeeper: ServiceLifecycle.Service {
+    static let interval = Duration.milliseconds(500)
+    static let callTimeout = Duration.seconds(2)
+
+    let owner: InstanceID
+    let live: LiveRequests
+    let ledger: any Caller
+    private let log = Logger(label: "lease")
+
+    init(owner: InstanceID, live: LiveRequests, ledger: any Caller) {
+        self.owner = owner
+        self.live = live
+        self.ledger = ledger
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: Self.interval)) != nil { await report() }
+        }
+    }
+
+    private func report() async {
+        do {
+            let renewal = Ledger.Renew(owner: owner, progress: live.progress)
+            _ = try await ledger.call(renewal, request: nil, timeout: Self.callTimeout)
+        } catch {
+            log.warning("the ledger did not hear our progress", metadata: ["code": "\(error.code)"])
+        }
+    }
+}
