@@ -13,22 +13,35 @@ enum V1Body {
         }
         let announced = request.headers[.contentLength].flatMap { Int($0) }
         if let announced, announced > BodyBudget.bodyLimit { throw tooLarge }
-        // A body of unknown length may become as long as any.
-        let room = announced ?? BodyBudget.bodyLimit
-        guard budget.take(room) else { throw .unavailable("Too many large requests are being received.") }
-        defer { budget.giveBack(room) }
-        let body: ByteBuffer
-        do {
-            body = try await request.body.collect(upTo: BodyBudget.bodyLimit)
-        } catch is NIOTooManyBytesError {
-            throw tooLarge
-        } catch {
-            throw .invalidRequest("The body could not be read.")
-        }
+        // Taken as it arrives: a client that announces much and sends little holds little.
+        var taken = 0
+        defer { budget.giveBack(taken) }
+        let body = try await collect(request.body, budget, &taken)
         guard body.readableBytes > longBody else { return try ModelRequest(json: body) }
         // Milliseconds of scanning: not on the thread that all other requests wait for.
         return try await withTaskExecutorPreference(globalConcurrentExecutor) { () throws(APIError) in
             try ModelRequest(json: body)
+        }
+    }
+
+    private static func collect(
+        _ chunks: RequestBody, _ budget: BodyBudget, _ taken: inout Int
+    ) async throws(APIError) -> ByteBuffer {
+        var body = ByteBuffer()
+        do {
+            for try await chunk in chunks {
+                guard taken + chunk.readableBytes <= BodyBudget.bodyLimit else { throw tooLarge }
+                guard budget.take(chunk.readableBytes) else {
+                    throw APIError.unavailable("Too many large requests are being received.")
+                }
+                taken += chunk.readableBytes
+                body.writeImmutableBuffer(chunk)
+            }
+            return body
+        } catch let error as APIError {
+            throw error
+        } catch {
+            throw .invalidRequest("The body could not be read.")
         }
     }
 
