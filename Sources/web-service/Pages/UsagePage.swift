@@ -76,6 +76,8 @@ struct EventRow: Sendable {
     var completion: String
     var isEstimated: Bool
     var billed: String
+    /// What the backend used beyond the budget, paid by nobody; absent when that is nothing.
+    var writtenOff: String?
     var cost: String
     var seconds: String
     var outcome: String
@@ -88,6 +90,7 @@ struct EventRow: Sendable {
         completion = event.usage.completion.grouped
         isEstimated = event.usage.isEstimated
         billed = event.billed.grouped
+        writtenOff = event.writtenOff > 0 ? event.writtenOff.grouped : nil
         cost = event.cost.dollars
         seconds = Self.seconds(event.usage.durationMs)
         outcome = event.usage.outcome.rawValue
