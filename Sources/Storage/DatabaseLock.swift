@@ -15,13 +15,24 @@ final class DatabaseLock: Sendable {
         guard descriptor >= 0 else {
             throw StorageProblem("The lock file \(path) cannot be opened: \(String(cString: strerror(errno))).")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard Self.lock(descriptor) else {
             close(descriptor)
             throw StorageProblem(
                 "The database \(database) is in use by another process; with SQLite there can be only one instance of "
                     + "this service."
             )
         }
+    }
+
+    /// The process before us may be on its way out, as after its supervisor was killed.
+    static let patienceMs = 3000
+
+    private static func lock(_ descriptor: Int32) -> Bool {
+        for _ in 0..<(patienceMs / 50) {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+            usleep(50_000)
+        }
+        return false
     }
 
     deinit { close(descriptor) }
