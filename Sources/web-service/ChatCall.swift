@@ -57,7 +57,8 @@ struct ChatCall: Sendable {
         _ request: ModelRequest, by requester: Requester, as id: RequestID = .random()
     ) async throws(APIError) -> Answer {
         let started = Answer.Start()
-        guard let model = configuration.current.model(request.model), model.isActive else {
+        let configuration = configuration.current
+        guard let model = configuration.model(request.model), model.isActive else {
             throw .modelNotFound(request.model)
         }
         let grant = try await reserve(request, model, requester, id)
@@ -67,7 +68,7 @@ struct ChatCall: Sendable {
         do {
             let stream = try await routers.open(
                 completion(request, limit: grant.outputLimit), body: request.body, request: id,
-                timeout: configuration.current.routing.total)
+                timeout: configuration.routing.total)
             let answer = Answer(stream, bill, grant, asked: request.outputLimit(for: model))
             if let failure = await answer.failureBeforeAnyEvent() { throw APIError.upstream(failure) }
             return answer

@@ -41,7 +41,7 @@ public final class ConfigurationWatcher: ServiceLifecycle.Service {
     }
 
     /// The configuration in force; cheap, from any thread.
-    public var current: LumenConfiguration { state.withLockedValue(\.current) }
+    public var current: LumenConfiguration { state.withLockedValue { $0.current } }
 
     /// Why the file as it is now is not in force; empty when it is. For admins.
     public var problems: [ConfigurationProblem] { state.withLockedValue(\.problems) }

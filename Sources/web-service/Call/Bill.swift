@@ -35,7 +35,7 @@ struct Bill: Sendable {
         let tokens = tokens(completion, events: events)
         guard let tokens else {
             await void()
-            log(outcome, nil, completion)
+            log(outcome, completion)
             return Answer.Settlement(outcome: outcome, usage: nil, receipt: nil, failure: failure)
         }
         let usage = Ledger.Usage(
@@ -47,7 +47,7 @@ struct Bill: Sendable {
                 request: request, account: Ledger.Account(requester.person), key: requester.key,
                 source: requester.source, model: model, usage: usage))
         live.ended(request)
-        log(outcome, usage, completion)
+        log(outcome, completion)
         return Answer.Settlement(outcome: outcome, usage: usage, receipt: receipt, failure: failure)
     }
 
@@ -77,14 +77,14 @@ struct Bill: Sendable {
         return produced > 0 || isWhole || wasBegun ? (prompt, TokenCount(produced), true) : nil
     }
 
-    private func log(_ outcome: Ledger.Outcome, _ usage: Ledger.Usage?, _ completion: Router.Completion?) {
-        Self.log.info(
-            "request ended",
-            metadata: [
-                "request_id": "\(request)", "user_id": "\(requester.person.id)", "model": "\(model)",
-                "source": "\(requester.source)", "outcome": "\(outcome)", "prompt": "\(usage?.prompt ?? 0)",
-                "completion": "\(usage?.completion ?? 0)", "estimated": "\(usage?.isEstimated ?? false)",
-                "ms": "\(started.elapsedMs())", "failure": "\(completion?.failure?.kind.rawValue ?? "")",
-            ])
+    /// The ledger's line of the same request has what was billed.
+    private func log(_ outcome: Ledger.Outcome, _ completion: Router.Completion?) {
+        var metadata: Logger.Metadata = [
+            "request_id": .string(request.rawValue), "user_id": .stringConvertible(requester.person.id.rawValue),
+            "model": .string(model.rawValue), "source": .string(requester.source.rawValue),
+            "outcome": .string(outcome.rawValue), "ms": .stringConvertible(started.elapsedMs()),
+        ]
+        if let failure = completion?.failure { metadata["failure"] = .string(failure.kind.rawValue) }
+        Self.log.info("request ended", metadata: metadata)
     }
 }
