@@ -252,7 +252,7 @@ extension Ledger {
 
     public struct Receipt: Codable, Sendable, Hashable {
         public var billed: TokenCount
-        /// Used beyond the reservation and beyond the balance: not paid by anyone.
+        /// Used beyond the reservation or, where there was none any more, beyond the balance: not paid by anyone.
         public var writtenOff: TokenCount
         public var cost: NanoDollars
 
