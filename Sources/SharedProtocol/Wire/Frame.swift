@@ -55,7 +55,7 @@ extension Frame {
     static func request(
         id: UInt64, _ call: some Call, request: RequestID?, timeout: Duration, body: ByteBuffer?
     ) throws(CallError) -> ByteBuffer {
-        let frame = try framed(sizeHint: 512 + (body?.readableBytes ?? 0)) { buffer throws(CallError) in
+        let frame = try framed(sizeHint: 1024 + (body?.readableBytes ?? 0)) { buffer throws(CallError) in
             buffer.writeStaticString(#"{"id":"#)
             buffer.writeInteger(decimal: id)
             buffer.writeStaticString(#","method":""#)
@@ -123,7 +123,7 @@ extension Frame {
 
     /// Writes the length, what `members` writes, and the closing brace.
     private static func framed<E: Error>(
-        sizeHint: Int = 256, _ members: (inout ByteBuffer) throws(E) -> Void
+        sizeHint: Int = 512, _ members: (inout ByteBuffer) throws(E) -> Void
     ) throws(E) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: sizeHint)
         buffer.writeInteger(UInt32(0))

@@ -6,7 +6,8 @@ import NIOCore
 enum MessageEncoder {
     static func encode(_ value: some Encodable, into buffer: inout ByteBuffer) throws {
         let sink = JSONSink(buffer)
-        buffer.clear(minimumCapacity: 0)
+        // The sink is the only owner, so that it writes in place.
+        buffer = ByteBuffer()
         defer { buffer = sink.buffer }
         try value.encode(to: ValueEncoder(sink: sink))
         sink.close(downTo: 0)
@@ -20,7 +21,10 @@ private final class JSONSink {
     private var closers: [UInt8] = []
     private var isFirst = true
 
-    init(_ buffer: ByteBuffer) { self.buffer = buffer }
+    init(_ buffer: ByteBuffer) {
+        self.buffer = buffer
+        closers.reserveCapacity(16)
+    }
 
     /// Returns the depth of the new container.
     func open(_ opener: UInt8, _ closer: UInt8) -> Int {

@@ -70,14 +70,8 @@ extension Completions {
             "outcome": "\(completion.failure?.kind.rawValue ?? (completion.isCancelled ? "cancelled" : "completed"))",
             "ms": .stringConvertible((NIODeadline.now() - course.started).nanoseconds / 1_000_000),
             "attempts": .stringConvertible(course.tried.count),
-            "content_events": .stringConvertible(completion.contentEvents),
-            "content_bytes": .stringConvertible(completion.contentBytes),
         ]
         if let endpoint = completion.endpoint { metadata["endpoint"] = "\(endpoint)" }
-        if let usage = completion.usage {
-            metadata["prompt_tokens"] = .stringConvertible(usage.prompt.rawValue)
-            metadata["completion_tokens"] = .stringConvertible(usage.completion.rawValue)
-        }
         if completion.failure != nil, let failure = course.failures.last { metadata["detail"] = "\(failure.detail)" }
         log.log(level: completion.failure == nil ? .info : .warning, "completion", metadata: metadata)
     }
