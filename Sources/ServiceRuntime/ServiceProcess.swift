@@ -103,7 +103,7 @@ public struct ServiceProcess: Sendable {
 /// Thrown by a `build` that finds the configuration unusable only when it puts the parts together; ends the service with
 /// status 78.
 public struct UnusableConfiguration: Error {
-    let sentences: [String]
+    public let sentences: [String]
     public init(_ sentences: String...) { self.sentences = sentences }
 }
 

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Glibc
+import ServiceRuntime
 import SharedProtocol
 
 /// `app.run_dir`, the folder of the Unix sockets, held by one `lumen up` at a time.
@@ -9,13 +9,10 @@ struct RunFolder {
 
     /// Makes the folder if need be, closes it to everybody else, locks it, and clears what killed processes left in it.
     static func take(_ path: String) throws(OperatorError) -> RunFolder {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do throws(UnusableConfiguration) {
+            try RunDirectory.make(path)
         } catch {
-            throw OperatorError("\(path): the folder cannot be made: \(error)")
-        }
-        guard chmod(path, 0o700) == 0 else {
-            throw OperatorError("\(path): \(String(cString: strerror(errno)))")
+            throw OperatorError(error.sentences.joined(separator: " "))
         }
         do throws(CallError) {
             let folder = RunFolder(path: path, lock: try SocketFile.claim(path + "/lumen"))

@@ -32,6 +32,16 @@ struct RunFolderTests {
         #expect(try names(in: site) == [])
     }
 
+    /// Closing /tmp to everybody else would stop the whole machine.
+    @Test func aFolderThatEverybodySharesIsRefusedAndLeftAsItIs() throws {
+        let site = try FakeSite()
+        chmod(site.runDirectory, 0o1777)
+        #expect(throws: OperatorError.self) { try RunFolder.take(site.runDirectory) }
+        var info = stat()
+        stat(site.runDirectory, &info)
+        #expect(info.st_mode & 0o7777 == 0o1777)
+    }
+
     private func names(in site: FakeSite) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: site.runDirectory).sorted()
     }
