@@ -104,29 +104,17 @@ import Testing
     }
 
     @Test func onlyAnIdempotentCallIsSentAgain() async throws {
-        let folder = try temporaryFolder()
-        let path = folder + "/s.sock"
-        let accepted = NIOLockedCounter()
-        /// Says hello, reads one request, and drops the connection; the second time it answers.
-        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DropFirst(count: accepted.next()))
+        try await withDroppingServer { path, accepted in
+            try await withClient(to: path) { client in
+                let error = await #expect(throws: CallError.self) {
+                    try await client.call(Wait(milliseconds: 0), timeout: .seconds(5))
                 }
+                #expect(error?.code == .connectionLost)
+                accepted.reset()
+                let answer = try await echo("hi", by: client)
+                #expect(answer == "hi")
             }
-            .bind(unixDomainSocketPath: path).get()
-        try await withClient(to: path) { client in
-            let error = await #expect(throws: CallError.self) {
-                try await client.call(Wait(milliseconds: 0), timeout: .seconds(5))
-            }
-            #expect(error?.code == .connectionLost)
-            accepted.reset()
-            let answer = try await echo("hi", by: client)
-            #expect(answer == "hi")
         }
-        try await listener.close()
-        unlink(path)
-        rmdir(folder)
     }
 
     @Test func aSecondServerOnTheSameSocketIsRefused() async throws {

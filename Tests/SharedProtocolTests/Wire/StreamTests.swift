@@ -72,24 +72,13 @@ import Testing
     }
 
     @Test func aStreamWhoseServerDiesEndsWithAnError() async throws {
-        let folder = try temporaryFolder()
-        let path = folder + "/s.sock"
-        let accepted = NIOLockedCounter()
-        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DropFirst(count: accepted.next()))
-                }
+        try await withDroppingServer { path, _ in
+            try await withClient(to: path) { client in
+                let stream = try await client.open(Count(count: 1), timeout: .seconds(5))
+                let error = await #expect(throws: CallError.self) { try await stream.next() }
+                #expect(error?.code == .connectionLost)
             }
-            .bind(unixDomainSocketPath: path).get()
-        try await withClient(to: path) { client in
-            let stream = try await client.open(Count(count: 1), timeout: .seconds(5))
-            let error = await #expect(throws: CallError.self) { try await stream.next() }
-            #expect(error?.code == .connectionLost)
         }
-        try await listener.close()
-        unlink(path)
-        rmdir(folder)
     }
 
     @Test func aCallerThatLeavesCancelsTheHandler() async throws {
@@ -122,6 +111,24 @@ import Testing
             }
         }
     }
+}
+
+/// Runs `body` beside a server that drops its first connection at the first request and answers on later ones.
+func withDroppingServer(_ body: @Sendable (String, NIOLockedCounter) async throws -> Void) async throws {
+    let folder = try temporaryFolder()
+    let path = folder + "/s.sock"
+    let accepted = NIOLockedCounter()
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(DropFirst(count: accepted.next()))
+            }
+        }
+        .bind(unixDomainSocketPath: path).get()
+    try await body(path, accepted)
+    try await listener.close()
+    unlink(path)
+    rmdir(folder)
 }
 
 /// Says hello; the first connection is dropped at its first request, later ones echo.
