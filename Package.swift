@@ -50,7 +50,6 @@ let package = Package(
             name: "SharedProtocol",
             dependencies: [
                 lifecycle, logging, nioCore, nioPosix, nioLocks, crypto,
-                .product(name: "NIOFoundationEssentialsCompat", package: "swift-nio"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict

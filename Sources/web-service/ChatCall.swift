@@ -24,21 +24,7 @@ struct ChatCall: Sendable {
     let live: LiveRequests
     /// Where tasks run that are nobody's children.
     let executor: EventLoopExecutor
-    private let log = Logger(label: "call")
-
-    init(
-        owner: InstanceID, configuration: ConfigurationWatcher, limiter: RateLimiter, ledger: any Caller,
-        routers: RouterPool, settler: Settler, live: LiveRequests, executor: EventLoopExecutor
-    ) {
-        self.owner = owner
-        self.configuration = configuration
-        self.limiter = limiter
-        self.ledger = ledger
-        self.routers = routers
-        self.settler = settler
-        self.live = live
-        self.executor = executor
-    }
+    private static let log = Logger(label: "call")
 
     /// Step 2: counts a request against its user's rate limit. Throws `rateLimited`.
     func admit(_ requester: Requester) throws(APIError) -> RateLimiter.Standing {
@@ -76,7 +62,7 @@ struct ChatCall: Sendable {
             throw error
         } catch {
             await bill.void()
-            log.warning("no router could be reached", metadata: ["request_id": "\(id)", "error": "\(error)"])
+            Self.log.warning("no router could be reached", metadata: ["request_id": "\(id)", "error": "\(error)"])
             throw .unavailable("The models cannot be reached right now.")
         }
     }
@@ -94,7 +80,7 @@ struct ChatCall: Sendable {
         do {
             decision = try await ledger.call(reserve, request: id, timeout: Self.reserveTimeout)
         } catch {
-            log.warning("no reservation", metadata: ["request_id": "\(id)", "code": "\(error.code)"])
+            Self.log.warning("no reservation", metadata: ["request_id": "\(id)", "code": "\(error.code)"])
             if error.code != .unavailable {
                 // Not awaited: the ledger is not answering, and the client has waited long enough.
                 Task(executorPreference: executor) { await settler.void(id) }

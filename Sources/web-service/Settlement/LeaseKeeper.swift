@@ -11,13 +11,7 @@ struct LeaseKeeper: ServiceLifecycle.Service {
     let owner: InstanceID
     let live: LiveRequests
     let ledger: any Caller
-    private let log = Logger(label: "lease")
-
-    init(owner: InstanceID, live: LiveRequests, ledger: any Caller) {
-        self.owner = owner
-        self.live = live
-        self.ledger = ledger
-    }
+    private static let log = Logger(label: "lease")
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -30,7 +24,7 @@ struct LeaseKeeper: ServiceLifecycle.Service {
             let renewal = Ledger.Renew(owner: owner, progress: live.progress)
             _ = try await ledger.call(renewal, request: nil, timeout: Self.callTimeout)
         } catch {
-            log.warning("the ledger did not hear our progress", metadata: ["code": "\(error.code)"])
+            Self.log.warning("the ledger did not hear our progress", metadata: ["code": "\(error.code)"])
         }
     }
 }
