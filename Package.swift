@@ -75,7 +75,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "auth-service",
-            dependencies: service + ["Storage", grdb, crypto],
+            dependencies: service + ["Storage", crypto],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -91,7 +91,7 @@ let package = Package(
         .executableTarget(
             name: "web-service",
             dependencies: service + [
-                "Storage", grdb, crypto, hummingbird,
+                "Storage", crypto, hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
@@ -109,11 +109,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging, grdb], swiftSettings: strict
+            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging], swiftSettings: strict
         ),
         .testTarget(
             name: "AuthServiceTests",
-            dependencies: ["auth-service", "SharedProtocol", "Storage", grdb, logging, nioCore, nioPosix, nioLocks],
+            dependencies: ["auth-service", "SharedProtocol", "Storage", logging, nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
         .testTarget(
@@ -128,7 +128,7 @@ let package = Package(
         .testTarget(
             name: "WebServiceTests",
             dependencies: [
-                "web-service", "SharedProtocol", "Storage", grdb, hummingbird, nioCore, nioPosix,
+                "web-service", "SharedProtocol", "Storage", hummingbird, nioCore, nioPosix,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],

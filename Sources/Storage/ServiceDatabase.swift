@@ -47,6 +47,35 @@ public final class ServiceDatabase: Sendable {
     /// Runs `updates` in one transaction and returns once it is on disk.
     ///
     /// - Throws: what `updates` throws as a `CallError`; `storage_failed` when the database refused, with nothing changed.
+    @discardableResult
+    public func write<T: Sendable>(
+        _ updates: @escaping @Sendable (any SQLConnection) throws -> T
+    ) async throws(CallError) -> T {
+        let result: Result<T, any Error> = await withCheckedContinuation { continuation in
+            pool.asyncWrite({ try updates(SQLiteConnection($0)) }) { _, result in
+                continuation.resume(returning: result)
+            }
+        }
+        return try unwrap(result, "written")
+    }
+
+    /// Runs `query` on a snapshot of what has been committed; it may not write.
+    ///
+    /// - Throws: what `query` throws as a `CallError`; `storage_failed` when the database refused.
+    public func read<T: Sendable>(
+        _ query: @escaping @Sendable (any SQLConnection) throws -> T
+    ) async throws(CallError) -> T {
+        let result: Result<T, any Error> = await withCheckedContinuation { continuation in
+            pool.asyncRead { database in
+                continuation.resume(returning: Result { try query(SQLiteConnection(database.get())) })
+            }
+        }
+        return try unwrap(result, "read")
+    }
+
+    // The two for GRDB's own connection are there until the ledger is on `SQLConnection`.
+
+    @discardableResult @_disfavoredOverload
     public func write<T: Sendable>(
         _ updates: @escaping @Sendable (Database) throws -> T
     ) async throws(CallError) -> T {
@@ -56,9 +85,7 @@ public final class ServiceDatabase: Sendable {
         return try unwrap(result, "written")
     }
 
-    /// Runs `query` on a snapshot of what has been committed; it may not write.
-    ///
-    /// - Throws: what `query` throws as a `CallError`; `storage_failed` when the database refused.
+    @_disfavoredOverload
     public func read<T: Sendable>(
         _ query: @escaping @Sendable (Database) throws -> T
     ) async throws(CallError) -> T {
