@@ -11,16 +11,18 @@ struct LedgerCalls: Sendable {
     private let logger: Logger
 
     /// Takes up the state that the database has.
-    init(_ database: ServiceDatabase, clock: @escaping @Sendable () -> Moment, logger: Logger) async throws {
-        let book = try await database.read { database in
-            let (pools, clocks) = try JournalStore.load(database)
-            return Book(pools: pools, clocks: clocks)
-        }
-        self.book = LiveBook(book, clock: clock)
+    init(
+        _ database: ServiceDatabase, clock: @escaping @Sendable () -> Moment,
+        retentionDays: @escaping @Sendable () -> Int? = { nil }, logger: Logger
+    ) async throws {
+        let stored = try await database.read(JournalStore.load)
+        var book = Book(budgets: stored.budgets, pools: stored.pools)
+        book.takeUp(stored.reservations, of: stored.owners, uptime: clock().uptime)
+        self.book = LiveBook(book, awaiting: stored.owners, clock: clock)
         self.database = database
         self.logger = logger
         journal = Journal(self.book, database, logger: logger)
-        housekeeping = Housekeeping(self.book, journal, logger: logger)
+        housekeeping = Housekeeping(self.book, journal, database, retentionDays: retentionDays, logger: logger)
     }
 
     /// Puts budgets and prices in force, for every call from now on.
@@ -39,18 +41,62 @@ struct LedgerCalls: Sendable {
         table.on(Ledger.Reserve.self) { call, _ throws(CallError) in try await reserve(call) }
         table.on(Ledger.Post.self) { call, _ throws(CallError) in try await journal.post(call) }
         table.on(Ledger.Void.self) { call, _ throws(CallError) in try void(call) }
+        table.on(Ledger.Assert.self) { call, _ throws(CallError) in
+            book.assert(call)
+            return Done()
+        }
         table.on(Ledger.Renew.self) { call, _ throws(CallError) in
             book.step { book, moment in book.renew(call, at: moment) }
             return Done()
         }
+        addReading(to: &table)
+        addAdministration(to: &table)
+        return table
+    }
+
+    private func addReading(to table: inout CallTable) {
         table.on(Ledger.Balances.self) { call, _ throws(CallError) in
             book.step { book, moment in book.balanceSheet(of: call.account, at: moment.wall) }
         }
         table.on(Ledger.Events.self) { call, _ throws(CallError) in try await events(call) }
-        return table
+        table.on(Ledger.Report.self) { call, _ throws(CallError) in
+            guard (0...10_000).contains(call.users) else {
+                throw CallError(.invalidParams, "users is between 0 and 10,000.")
+            }
+            return try await database.read { try UsageReports.report(call, $0) }
+        }
+        table.on(Ledger.GroupBudgets.self) { _, _ throws(CallError) in
+            book.step { book, moment in book.groupBudgets(at: moment.wall) }
+        }
+        table.on(Ledger.Overrides.self) { call, _ throws(CallError) in
+            book.step { book, _ in book.overrides(of: call.user) }
+        }
+        table.on(Ledger.Verify.self) { _, _ throws(CallError) in
+            try await journal.save()
+            return try await database.read(Verifier.verify)
+        }
+    }
+
+    private func addAdministration(to table: inout CallTable) {
+        table.on(Ledger.SetOverride.self) { call, _ throws(CallError) in
+            if let budget = call.budget, !budget.isWithinLimits {
+                throw CallError(.invalidParams, "A budget's numbers are out of range.")
+            }
+            book.step { book, moment in book.setOverride(call, at: moment.wall) }
+            try await journal.save()
+            return Done()
+        }
+        table.on(Ledger.Reset.self) { call, _ throws(CallError) in
+            try book.step { book, moment throws(CallError) in try book.reset(call.target, at: moment.wall) }
+            try await journal.save()
+            return Done()
+        }
     }
 
     private func reserve(_ call: Ledger.Reserve) async throws(CallError) -> Ledger.Decision {
+        if !book.isOpen { try await book.opened() }
+        // Its owner must be on disk first: a ledger that starts anew must know whom to ask.
+        if !book.step({ book, _ in book.knows(call.owner) }) { try await enlist(call.owner) }
         switch await book.reserve(call) {
         case .decided(let decision):
             if case .refused(let refusal) = decision { logger.log(refusal, of: call) }
@@ -60,6 +106,11 @@ struct LedgerCalls: Sendable {
         case .waiting:
             throw CallError(.internalError, "The request was not decided.")
         }
+    }
+
+    private func enlist(_ owner: InstanceID) async throws(CallError) {
+        book.step { book, moment in book.renew(Ledger.Renew(owner: owner, progress: []), at: moment) }
+        try await journal.save()
     }
 
     private func void(_ call: Ledger.Void) throws(CallError) -> Done {
@@ -72,8 +123,8 @@ struct LedgerCalls: Sendable {
         guard (1...200).contains(call.limit) else {
             throw CallError(.invalidParams, "limit is between 1 and 200.")
         }
-        return try await database.read { database in
-            try UsageEventStore.page(of: call.user, before: call.before, limit: call.limit, database)
+        return try await database.read { connection in
+            try UsageEventStore.page(of: call.user, before: call.before, limit: call.limit, connection)
         }
     }
 }

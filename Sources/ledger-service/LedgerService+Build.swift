@@ -11,7 +11,9 @@ extension LedgerService {
         let logger = Logger(label: "ledger")
         let configuration = process.configuration.current
         let database = try open(configuration.app.databaseURL, logger)
-        let ledger = try await LedgerCalls(database, clock: Moment.now, logger: logger)
+        let ledger = try await LedgerCalls(
+            database, clock: Moment.now,
+            retentionDays: { process.configuration.current.usage.retentionDays }, logger: logger)
         ledger.follow(configuration.groups, configuration.models)
         process.configuration.onChange { ledger.follow($0.groups, $0.models) }
         let server = CallServer(

@@ -76,6 +76,7 @@ enum Schema {
                 since INTEGER NOT NULL,
                 PRIMARY KEY (group_name, pool)
             ) STRICT, WITHOUT ROWID;
-            """)
+            """),
+        Migration(2, poolsOfGroupsAndKeys + reservationsAndOwners + budgetsOfUsers + usageSums),
     ]
 }
