@@ -47,7 +47,7 @@ private struct LedgerMachine {
         self.generator = generator
         queue = try DatabaseQueue()
         try queue.write { database in
-            for migration in Schema.migrations { try database.execute(sql: migration.sql) }
+            for migration in Schema.migrations { try database.execute(sql: migration.sqlite) }
         }
         book = Book()
         changeBudgets()
