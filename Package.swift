@@ -64,9 +64,10 @@ let package = Package(
         ),
         .target(
             name: "Storage",
-            dependencies: ["SharedProtocol", logging, grdb],
+            dependencies: ["CLibPQ", "SharedProtocol", logging, nioCore, nioPosix, nioLocks, grdb],
             swiftSettings: strict
         ),
+        .target(name: "CLibPQ"),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(
             name: "HTTPClient",

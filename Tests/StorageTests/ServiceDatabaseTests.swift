@@ -27,9 +27,9 @@ struct ServiceDatabaseTests {
     }
 
     @Test func theFileIsReadableByItsOwnerOnly() throws {
-        let database = try folder.open([notes])
+        _ = try folder.open([notes])
         for suffix in ["", "-wal", ".lock"] {
-            let attributes = try FileManager.default.attributesOfItem(atPath: database.path + suffix)
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder.path + "/lumen.ledger.db" + suffix)
             #expect(attributes[.posixPermissions] as? Int == 0o600, "\(suffix)")
         }
     }

@@ -2,7 +2,7 @@ import GRDB
 
 /// GRDB's connection, for the time of one transaction.
 final class SQLiteConnection: SQLConnection {
-    private let database: Database
+    let database: Database
 
     init(_ database: Database) { self.database = database }
 

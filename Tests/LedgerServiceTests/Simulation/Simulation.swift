@@ -30,7 +30,7 @@ struct Simulation {
         disk = try DatabaseQueue()
         try disk.write { database in
             let connection = Storage.SQLiteConnection(database)
-            for migration in Schema.migrations { try connection.script(migration.sql) }
+            for migration in Schema.migrations { try connection.script(migration.sqlite) }
         }
         webs = [SimulatedWeb(1), SimulatedWeb(2)]
         changeBudgets()
