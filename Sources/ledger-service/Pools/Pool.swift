@@ -163,6 +163,12 @@ struct EntrySums: Sendable, Equatable {
     var reset: TokenCount = 0
 
     var total: TokenCount { granted + accrued + capped + reset }
+
+    static func + (a: EntrySums, b: EntrySums) -> EntrySums {
+        EntrySums(
+            granted: a.granted + b.granted, accrued: a.accrued + b.accrued, capped: a.capped + b.capped,
+            reset: a.reset + b.reset)
+    }
 }
 
 extension Budget.Limit {

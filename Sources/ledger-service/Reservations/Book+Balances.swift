@@ -55,7 +55,8 @@ extension Book {
         serveLines(of: keys, at: now)
     }
 
-    private func limit(_ target: Ledger.Reset.Target) -> Limit? {
+    /// The pool that a reset is about, and its budget; nil when there is none.
+    func limit(_ target: Ledger.Reset.Target) -> Limit? {
         switch target {
         case .group(let group):
             return budgets.groups[group]?.sharedBudget.map { Limit(pool: .shared(group), budget: $0) }

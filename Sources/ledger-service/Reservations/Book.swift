@@ -30,12 +30,10 @@ struct Book: Sendable {
     static let mostReservations = 200_000
 
     /// - Parameter pools: as they were stored.
-    init(
-        budgets: Budgets = Budgets(), pools: [PoolKey: Pool] = [:], endedCapacity: Int = EndedRequests.capacity
-    ) {
+    init(budgets: Budgets = Budgets(), pools: [PoolKey: Pool] = [:]) {
         self.budgets = budgets
         self.pools = pools
-        ended = EndedRequests(capacity: endedCapacity)
+        ended = EndedRequests()
         nextPool = (pools.values.map(\.id).max() ?? 0) + 1
     }
 

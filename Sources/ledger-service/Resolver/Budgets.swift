@@ -33,14 +33,19 @@ struct Budgets: Sendable {
         self.changes = changes
     }
 
+    /// Goes by these groups and models, whose budgets are known already.
+    mutating func use(_ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
+        self.groups = groups
+        self.models = models
+    }
+
     /// Takes over the budgets of `groups`, from `now` on.
     ///
     /// - Returns: whether any budget is another than before.
     mutating func follow(
         _ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration], at now: Timestamp
     ) -> Bool {
-        self.groups = groups
-        self.models = models
+        use(groups, models)
         var new: [Key: Clock] = [:]
         for (name, group) in groups where !group.isDisabled {
             for (pool, budget) in group.budgetsByPool {

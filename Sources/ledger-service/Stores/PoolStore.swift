@@ -3,7 +3,7 @@ import Storage
 
 /// The pools' rows.
 enum PoolStore {
-    private static let columns = """
+    static let columns = """
         holder, name, id, balance, reserved, max, refresh, has_started, accrued_until, remainder
         """
 
@@ -30,6 +30,18 @@ enum PoolStore {
 
     static func load(_ connection: any SQLConnection) throws -> [PoolKey: Pool] {
         let rows = try connection.rows("SELECT \(columns) FROM pools")
+        return Dictionary(uniqueKeysWithValues: try rows.map(pool))
+    }
+
+    /// Some pools, on PostgreSQL, as they are now.
+    static func load(_ keys: Set<PoolKey>, _ connection: any SQLConnection) throws -> [PoolKey: Pool] {
+        let wanted = Array(keys)
+        let rows = try connection.rows(
+            """
+            SELECT \(columns) FROM pools
+            JOIN unnest(?::text[], ?::text[]) AS wanted (wanted_holder, wanted_name)
+                ON holder = wanted_holder AND name = wanted_name
+            """, [SQLArray(wanted.map(\.holder.rawValue)), SQLArray(wanted.map(\.name.rawValue))])
         return Dictionary(uniqueKeysWithValues: try rows.map(pool))
     }
 
