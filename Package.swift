@@ -109,12 +109,19 @@ let package = Package(
             dependencies: ["SharedProtocol", nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
+        .target(
+            name: "StorageTesting", dependencies: ["Storage", "SharedProtocol", logging], path: "Tests/StorageTesting",
+            swiftSettings: strict
+        ),
         .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging], swiftSettings: strict
+            name: "StorageTests", dependencies: ["Storage", "StorageTesting", "SharedProtocol", logging, nioLocks],
+            swiftSettings: strict
         ),
         .testTarget(
             name: "AuthServiceTests",
-            dependencies: ["auth-service", "SharedProtocol", "Storage", logging, nioCore, nioPosix, nioLocks],
+            dependencies: [
+                "auth-service", "SharedProtocol", "Storage", "StorageTesting", logging, nioCore, nioPosix, nioLocks,
+            ],
             swiftSettings: strict
         ),
         .testTarget(
@@ -129,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "WebServiceTests",
             dependencies: [
-                "web-service", "SharedProtocol", "Storage", hummingbird, nioCore, nioPosix,
+                "web-service", "SharedProtocol", "Storage", "StorageTesting", hummingbird, nioCore, nioPosix,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],

@@ -47,7 +47,8 @@ final class ChatCallHarness: Sendable {
         _ = FileManager.default.createFile(atPath: folder + "/router-test.sock", contents: nil)
         let location = try DatabaseLocation(of: .web, beside: configuration.current.app.databaseURL)
         pending = PendingPosts(
-            try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "test")))
+            try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "test")),
+            owner: InstanceID("web"))
         settler = Settler(ledger: ledger, pending: pending)
         let routers = RouterPool(in: folder) { _ in router }
         call = ChatCall(
