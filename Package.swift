@@ -101,7 +101,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "lumen",
-            dependencies: service + [hummingbird, .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: service + ["Storage", hummingbird, .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .testTarget(
