@@ -125,6 +125,20 @@ struct JournalTests {
         #expect(try await ledger.call(Ledger.Post.test(live.request, completion: 900)).billed == 900)
     }
 
+    @Test func anOwnerThatLeftWithNothingIsNotWaitedFor() async throws {
+        let store = try TestDatabase()
+        do {
+            let ledger = try await TestLedger(groups, in: store)
+            let call = Ledger.Reserve.test(limit: 400)
+            _ = try await ledger.call(call)
+            _ = try await ledger.call(Ledger.Post.test(call.request, completion: 1))
+            _ = try await ledger.call(Ledger.Renew(owner: InstanceID("web"), progress: [], isLeaving: true))
+            try await ledger.stop()
+        }
+        let ledger = try await TestLedger(groups, in: store)
+        #expect((ledger.engine as? LocalLedger)?.book.isOpen == true)
+    }
+
     @Test func anOwnerThatDoesNotNameAStoredReservationGivesItBack() async throws {
         let (store, clock) = (try TestDatabase(), TestClock())
         do {
