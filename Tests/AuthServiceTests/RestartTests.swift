@@ -65,4 +65,19 @@ import Testing
         #expect(revision == holder.revision + 1)
         stream.cancel()
     }
+
+    /// Its tables had names that PostgreSQL keeps to itself.
+    @Test func databaseOfTheFirstReleaseIsTakenOver() async throws {
+        let fixture = try AuthFixture()
+        guard fixture.database.engine == .sqlite else { return }
+        let hash = fixture.hash(ofKey: "sk-lumen-old")
+        try await fixture.database.open(.auth, Array(Schema.migrations.prefix(1))).write { connection in
+            try connection.script("INSERT INTO user (email, name, created) VALUES ('ann@example.edu', 'ann', 1)")
+            try connection.execute(
+                "INSERT INTO api_key (user, hash, name, hint, created) VALUES (1, ?, 'n', 'h', 1)", [hash.rawValue])
+        }
+        let auth = try await fixture.start()
+        #expect(try await auth.call(Auth.Authenticate(key: hash)).person.email == "ann@example.edu")
+        #expect(try await auth.number("SELECT count(*) FROM pragma_foreign_key_check") == 0)
+    }
 }

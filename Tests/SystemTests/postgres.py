@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A throw-away PostgreSQL server on a Unix socket in a folder of its own.
 
 As a command, `postgres.py COMMAND…` runs the command with LUMEN_TEST_POSTGRES set to the URL of a server that lives as long

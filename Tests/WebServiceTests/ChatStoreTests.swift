@@ -128,6 +128,18 @@ import Testing
         #expect(found.isEmpty != isFound)
     }
 
+    /// Nobody is in anybody's way for good, though all write to the same tables.
+    @Test func manyPeopleAskAtOnce() async throws {
+        try await withThrowingTaskGroup { group in
+            for number in 1...40 {
+                group.addTask { [temporary] in try await temporary.turn("Hi", by: UserID(Int64(number))) }
+            }
+            for try await _ in group {}
+        }
+        let rows: Int? = try await store.database.read { try $0.value("SELECT count(*) FROM messages") }
+        #expect(rows == 80)
+    }
+
     @Test func longTitlesAreShortened() {
         let title = ChatStore.title(from: String(repeating: "é ", count: 200))
         #expect(title.count == ChatStore.maximumTitleLength)
