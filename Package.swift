@@ -59,10 +59,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "CPages"),
         .target(
             name: "ServiceRuntime",
             dependencies: [
-                "SharedProtocol", arguments, lifecycle, logging, nioCore, nioPosix, nioLocks,
+                "CPages", "SharedProtocol", arguments, lifecycle, logging, nioCore, nioPosix, nioLocks,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict,
