@@ -9,13 +9,13 @@ final class SQLiteConnection: SQLConnection {
     var engine: SQLEngine { .sqlite }
 
     func execute(_ sql: String, _ values: [any SQLConvertible]) throws -> Int {
-        try database.cachedStatement(sql: sql).execute(arguments: Self.arguments(values))
+        try statement(sql, values).execute()
         return database.changesCount
     }
 
     func rows(_ sql: String, _ values: [any SQLConvertible]) throws -> [SQLRow] {
-        let statement = try database.cachedStatement(sql: sql)
-        let cursor = try Row.fetchCursor(statement, arguments: Self.arguments(values))
+        let statement = try statement(sql, values)
+        let cursor = try Row.fetchCursor(statement)
         let names = statement.columnNames
         var rows: [SQLRow] = []
         while let row = try cursor.next() {
@@ -26,17 +26,25 @@ final class SQLiteConnection: SQLConnection {
 
     func script(_ sql: String) throws { try database.execute(sql: sql) }
 
-    private static func arguments(_ values: [any SQLConvertible]) -> StatementArguments {
-        StatementArguments(values.map { DatabaseValue($0.sqlValue) })
+    /// Values are bound without `StatementArguments`, whose making costs as much as the statement.
+    private func statement(_ sql: String, _ values: [any SQLConvertible]) throws -> Statement {
+        let statement = try database.cachedStatement(sql: sql)
+        // Forgets the values of before, and that there were to be any.
+        statement.setUncheckedArguments(StatementArguments())
+        for (index, value) in values.enumerated() {
+            let code = value.sqlValue.bind(to: statement, at: CInt(index + 1))
+            guard code == ResultCode.SQLITE_OK.rawValue else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+        }
+        return statement
     }
 }
 
-extension DatabaseValue {
-    fileprivate init(_ value: SQLValue) {
-        switch value {
-        case .null: self = .null
-        case .integer(let number): self = number.databaseValue
-        case .text(let text): self = text.databaseValue
+extension SQLValue {
+    fileprivate func bind(to statement: Statement, at index: CInt) -> CInt {
+        switch self {
+        case .null: DatabaseValue.null.bind(to: statement.sqliteStatement, at: index)
+        case .integer(let number): number.bind(to: statement.sqliteStatement, at: index)
+        case .text(let text): text.bind(to: statement.sqliteStatement, at: index)
         }
     }
 }

@@ -26,7 +26,6 @@ extension Schema {
             CHECK (kind = 'reset' OR (kind IN ('grant', 'accrual')) = (tokens > 0)),
             CHECK ((kind = 'post') = (request IS NOT NULL))
         );
-        CREATE INDEX entries_of_pool ON entries (pool_id);
 
         CREATE TABLE reservations (
             request TEXT PRIMARY KEY,
@@ -88,7 +87,6 @@ extension Schema {
             UNIQUE (request, is_correction)
         );
         CREATE INDEX usage_events_of_user ON usage_events (user_id, id);
-        CREATE INDEX usage_events_of_day ON usage_events (day);
 
         CREATE TABLE retention (only_row BIGINT PRIMARY KEY CHECK (only_row = 1), pruned_before TEXT NOT NULL);
         INSERT INTO retention (only_row, pruned_before) VALUES (1, '');
@@ -128,6 +126,5 @@ extension Schema {
             billed BIGINT NOT NULL, written_off BIGINT NOT NULL, cost BIGINT NOT NULL,
             PRIMARY KEY (month, user_id)
         );
-        CREATE INDEX most_of_month ON usage_of_month (month, (prompt + completion) DESC, user_id);
         """
 }

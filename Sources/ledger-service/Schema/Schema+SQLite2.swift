@@ -37,7 +37,6 @@ extension Schema {
         INSERT INTO entries SELECT * FROM old_entries;
         DROP TABLE old_entries;
         DROP TABLE old_pools;
-        CREATE INDEX entries_of_pool ON entries (pool_id);
         CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
         BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
         CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
@@ -79,7 +78,6 @@ extension Schema {
     static let usageSums = """
         ALTER TABLE usage_events ADD COLUMN day TEXT NOT NULL DEFAULT '';
         UPDATE usage_events SET day = date(time / 1000, 'unixepoch');
-        CREATE INDEX usage_events_of_day ON usage_events (day);
 
         -- Events of days before this one may have been removed; their sums stay.
         CREATE TABLE retention (only INTEGER PRIMARY KEY CHECK (only = 1), pruned_before TEXT NOT NULL) STRICT;
@@ -110,7 +108,6 @@ extension Schema {
             billed INTEGER NOT NULL, written_off INTEGER NOT NULL, cost INTEGER NOT NULL,
             PRIMARY KEY (month, user_id)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX most_of_month ON usage_of_month (month, (prompt + completion) DESC, user_id);
 
         INSERT INTO usage_of_user
         SELECT user_id, day, model, source, coalesce(group_name, ''), coalesce(key_id, 0), sum(1 - is_correction),

@@ -66,15 +66,17 @@ enum UsageEventStore {
         ).map(event)
     }
 
-    /// Removes events of days before `day`, as many as one transaction shall; their sums stay.
+    /// Removes the oldest events as far as they are of days before `day`, as many as one transaction shall; their sums stay.
     ///
     /// - Returns: how many.
     static func prune(before day: CalendarDay, _ connection: any SQLConnection) throws -> Int {
         try connection.execute(
             "UPDATE retention SET pruned_before = ? WHERE pruned_before < ?", [day.rawValue, day.rawValue])
         return try connection.execute(
-            "DELETE FROM usage_events WHERE id IN (SELECT id FROM usage_events WHERE day < ? LIMIT ?)",
-            [day.rawValue, pruneBatch])
+            """
+            DELETE FROM usage_events
+            WHERE id IN (SELECT id FROM usage_events ORDER BY id LIMIT ?) AND day < ?
+            """, [pruneBatch, day.rawValue])
     }
 
     static let pruneBatch = 1000

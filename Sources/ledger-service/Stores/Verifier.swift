@@ -39,8 +39,9 @@ enum Verifier {
                 fault: "a pool's balance is not the sum of its entries",
                 sql: """
                     SELECT holder || ' ' || name FROM pools
-                    WHERE balance + reserved <> (
-                        SELECT coalesce(sum(tokens), 0) FROM entries WHERE pool_id = pools.id)
+                    LEFT JOIN (SELECT pool_id, sum(tokens) AS tokens FROM entries GROUP BY pool_id) AS sums
+                        ON pool_id = pools.id
+                    WHERE balance + reserved <> coalesce(tokens, 0)
                     """),
             Check(fault: "not the sum of its events", sql: "\(userSums) EXCEPT \(events)", values: values),
             Check(fault: "events without their sum", sql: "\(events) EXCEPT \(userSums)", values: values),
