@@ -33,7 +33,9 @@ final class SQLiteConnection: SQLConnection {
         statement.setUncheckedArguments(StatementArguments())
         for (index, value) in values.enumerated() {
             let code = value.sqlValue.bind(to: statement, at: CInt(index + 1))
-            guard code == ResultCode.SQLITE_OK.rawValue else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+            guard code == ResultCode.SQLITE_OK.rawValue else {
+                throw DatabaseError(resultCode: ResultCode(rawValue: code))
+            }
         }
         return statement
     }
