@@ -26,6 +26,8 @@ extension Site {
         pages.post("/keys", use: signedIn(createKey))
         pages.post("/keys/:id/revoke", use: signedIn(revokeKey))
         pages.get("/usage", use: signedIn(usage))
+        pages.get("/usage.csv", use: signedIn(usageFile))
+        pages.get("/usage/events.csv", use: signedIn(eventsFile))
 
         pages.get("/chat", use: signedIn(chat))
         pages.get("/chat/:conversation", use: signedIn(chat))
@@ -42,7 +44,7 @@ extension Site {
     }
 
     /// A handler that only runs for someone who is logged in.
-    private func signedIn(
+    func signedIn(
         _ handler: @escaping @Sendable (Visit) async throws -> Response
     ) -> @Sendable (Request, WebContext) async throws -> Response {
         { request, context in
