@@ -132,6 +132,15 @@ import Testing
     }
 }
 
+@Suite struct PageProblemTests {
+    /// During an upgrade the ledger may be older than web.
+    @Test func aServiceThatDoesNotKnowACallIsNotAvailable() {
+        let problem = PageProblem(CallError(.unknownMethod, "ledger.report is not answered here"))
+        #expect(problem.status == .serviceUnavailable)
+        #expect(!problem.message.contains("ledger"))
+    }
+}
+
 @Suite struct CSVTextTests {
     @Test(arguments: [
         ("plain", "plain"), ("a,b", "\"a,b\""), ("say \"hi\"", "\"say \"\"hi\"\"\""),

@@ -1,7 +1,7 @@
 import Hummingbird
 import SharedProtocol
 
-/// Every address that a browser may ask for; what happens there is in `Pages/` and `Chat/`.
+/// Every address that a browser may ask for; what happens there is in `Pages/`, `Chat/` and `Admin/`.
 extension Site {
     var responder: some HTTPResponder<WebContext> {
         let router = Hummingbird.Router(context: WebContext.self)
@@ -28,6 +28,7 @@ extension Site {
         pages.get("/usage", use: signedIn(usage))
         pages.get("/usage.csv", use: signedIn(usageFile))
         pages.get("/usage/events.csv", use: signedIn(eventsFile))
+        addAdminPages(to: pages)
 
         pages.get("/chat", use: signedIn(chat))
         pages.get("/chat/:conversation", use: signedIn(chat))
