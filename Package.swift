@@ -64,9 +64,10 @@ let package = Package(
         ),
         .target(
             name: "Storage",
-            dependencies: ["SharedProtocol", logging, grdb],
+            dependencies: ["CLibPQ", "SharedProtocol", logging, nioCore, nioPosix, nioLocks, grdb],
             swiftSettings: strict
         ),
+        .target(name: "CLibPQ"),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(
             name: "HTTPClient",
@@ -75,7 +76,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "auth-service",
-            dependencies: service + ["Storage", grdb, crypto],
+            dependencies: service + ["Storage", crypto],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -91,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "web-service",
             dependencies: service + [
-                "Storage", grdb, crypto, hummingbird,
+                "Storage", crypto, hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
@@ -109,11 +110,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging, grdb], swiftSettings: strict
+            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging], swiftSettings: strict
         ),
         .testTarget(
             name: "AuthServiceTests",
-            dependencies: ["auth-service", "SharedProtocol", "Storage", grdb, logging, nioCore, nioPosix, nioLocks],
+            dependencies: ["auth-service", "SharedProtocol", "Storage", logging, nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
         .testTarget(
@@ -128,7 +129,7 @@ let package = Package(
         .testTarget(
             name: "WebServiceTests",
             dependencies: [
-                "web-service", "SharedProtocol", "Storage", grdb, hummingbird, nioCore, nioPosix,
+                "web-service", "SharedProtocol", "Storage", hummingbird, nioCore, nioPosix,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],

@@ -1,38 +1,38 @@
 import SharedProtocol
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+/// Where a service keeps its data. `app.database_url` names one place for all of them:
+///
+/// - one SQLite file, beside which every service has its own, because a SQLite file belongs to one process:
+///   `sqlite:///lumen.db` becomes `lumen.ledger.db` for the ledger;
+/// - one PostgreSQL database, in which every service has a schema of its own, shared by its instances.
+public enum DatabaseLocation: Sendable, Hashable {
+    /// - Parameter path: absolute.
+    case sqlite(path: String)
+    /// - Parameter url: may hold a password.
+    case postgres(url: Secret, schema: String, pool: DatabasePoolConfiguration)
 
-/// Where a service keeps its data. `app.database_url` names one file; with SQLite every service has its own beside it,
-/// because a SQLite file belongs to one process: `sqlite:///lumen.db` becomes `lumen.ledger.db` for the ledger.
-public struct DatabaseLocation: Sendable, Hashable {
-    /// The service's file, absolute.
-    public let path: String
-
-    /// - Throws: a sentence, when the URL names no file that this version can keep.
-    public init(of service: ServiceName, beside url: DatabaseURL) throws(StorageProblem) {
-        guard case .sqlite(let path) = url else {
-            throw StorageProblem(
-                "app.database_url names PostgreSQL, which this version cannot use yet; use sqlite:///….")
+    /// - Parameter pool: `app.db_pool`; no effect with SQLite.
+    /// - Throws: a sentence, when the URL names nothing that this service can use.
+    public init(
+        of service: ServiceName, beside url: DatabaseURL, pool: DatabasePoolConfiguration = .standard
+    ) throws(StorageProblem) {
+        switch url {
+        case .sqlite(let path):
+            let name = path.split(separator: "/").last ?? ""
+            self = .sqlite(path: String(path.dropLast(name.count)) + Self.fileName(name, of: service))
+        case .postgres(let url):
+            // Until the ledger has its tables for PostgreSQL.
+            if service == .ledger {
+                throw StorageProblem(
+                    "app.database_url names PostgreSQL, which the ledger of this version cannot use yet; use sqlite:///…."
+                )
+            }
+            self = .postgres(url: url, schema: service.rawValue, pool: pool)
         }
-        let name = path.split(separator: "/").last ?? ""
-        self.path = String(path.dropLast(name.count)) + Self.fileName(name, of: service)
     }
 
     private static func fileName(_ name: Substring, of service: ServiceName) -> String {
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return "\(name).\(service)" }
         return "\(name[..<dot]).\(service)\(name[dot...])"
-    }
-
-    /// Creates the file if it is not there, readable by its owner only; SQLite gives its log the same mode.
-    func createPrivateFile() throws(StorageProblem) {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw StorageProblem("The database \(path) cannot be opened: \(String(cString: strerror(errno))).")
-        }
-        close(descriptor)
     }
 }

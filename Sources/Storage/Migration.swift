@@ -1,38 +1,37 @@
-import GRDB
-
 /// One forward step of a service's schema. A step that was released is never changed: the next one mends it.
 public struct Migration: Sendable {
     /// 1, 2, 3 …
     public let number: Int
-    /// SQL statements, separated by semicolons.
-    public let sql: String
+    /// SQL statements for each engine, separated by semicolons; empty when there is nothing to do.
+    public let sqlite: String
+    public let postgres: String
 
-    public init(_ number: Int, _ sql: String) {
+    /// One text that both engines understand.
+    public init(_ number: Int, _ sql: String) { self.init(number, sqlite: sql, postgres: sql) }
+
+    public init(_ number: Int, sqlite: String, postgres: String) {
         self.number = number
-        self.sql = sql
+        self.sqlite = sqlite
+        self.postgres = postgres
     }
 
-    /// Applies what is missing, each step in a transaction of its own together with its number.
-    static func apply(_ migrations: [Migration], to database: Database) throws {
+    static func check(_ migrations: [Migration]) {
         precondition(
             migrations.map(\.number) == Array(migrations.indices.map { $0 + 1 }), "migrations are numbered 1, 2, 3 …")
-        let current = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+    }
+
+    /// Those that a database of version `current` does not have yet.
+    static func missing(_ migrations: [Migration], current: Int) throws(StorageProblem) -> ArraySlice<Migration> {
         guard current <= migrations.count else {
             throw StorageProblem(
                 "The database's schema is version \(current), written by a newer release; this one knows only version "
                     + "\(migrations.count)."
             )
         }
-        for migration in migrations.dropFirst(current) {
-            do {
-                try database.inTransaction {
-                    try database.execute(sql: migration.sql)
-                    try database.execute(sql: "PRAGMA user_version = \(migration.number)")
-                    return .commit
-                }
-            } catch {
-                throw StorageProblem("Migration \(migration.number) of the database failed: \(error).")
-            }
-        }
+        return migrations.dropFirst(current)
+    }
+
+    func failed(_ error: any Error) -> StorageProblem {
+        StorageProblem("Migration \(number) of the database failed: \(error).")
     }
 }

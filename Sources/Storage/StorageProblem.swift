@@ -1,25 +1,39 @@
 import GRDB
 
-/// Why a service cannot start with its database: a whole sentence for the operator.
+/// Why a service cannot start with its database: a whole sentence for the operator, without passwords.
 public struct StorageProblem: Error, CustomStringConvertible {
     public let description: String
+    /// It may pass by itself: the server cannot be reached, or is starting.
+    public let isTransient: Bool
 
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, isTransient: Bool = false) {
+        self.description = description
+        self.isTransient = isTransient
+    }
 }
 
 extension Error {
-    /// What SQLite says, in words that are safe to show: no SQL, no values, no path.
+    /// What the database says, in words that are safe to show: no SQL, no values, no path, no address.
     var storageReason: String {
-        guard let error = self as? DatabaseError else { return "an internal error" }
-        switch error.resultCode {
-        case .SQLITE_FULL: return "the disk is full"
-        case .SQLITE_READONLY: return "the file is read-only"
-        case .SQLITE_BUSY, .SQLITE_LOCKED: return "another program holds its lock"
-        case .SQLITE_IOERR: return "the disk reports an error"
-        case .SQLITE_CANTOPEN: return "the file cannot be opened"
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return "the file is damaged or no database"
-        case .SQLITE_CONSTRAINT: return "a rule of the schema was broken"
-        default: return "SQLite answered \(error.resultCode.rawValue)"
+        switch self {
+        case let error as DatabaseError: error.reason
+        case let error as PostgresError: error.reason
+        default: "an internal error"
+        }
+    }
+}
+
+extension DatabaseError {
+    fileprivate var reason: String {
+        switch resultCode {
+        case .SQLITE_FULL: "the disk is full"
+        case .SQLITE_READONLY: "the file is read-only"
+        case .SQLITE_BUSY, .SQLITE_LOCKED: "another program holds its lock"
+        case .SQLITE_IOERR: "the disk reports an error"
+        case .SQLITE_CANTOPEN: "the file cannot be opened"
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: "the file is damaged or no database"
+        case .SQLITE_CONSTRAINT: "a rule of the schema was broken"
+        default: "SQLite answered \(resultCode.rawValue)"
         }
     }
 }

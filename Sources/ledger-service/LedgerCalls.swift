@@ -4,76 +4,69 @@ import Storage
 
 /// What the ledger answers, call by call.
 struct LedgerCalls: Sendable {
-    let journal: Journal
-    let housekeeping: Housekeeping
-    let book: LiveBook
-    private let database: ServiceDatabase
-    private let logger: Logger
-
-    /// Takes up the state that the database has.
-    init(_ database: ServiceDatabase, clock: @escaping @Sendable () -> Moment, logger: Logger) async throws {
-        let book = try await database.read { database in
-            let (pools, clocks) = try JournalStore.load(database)
-            return Book(pools: pools, clocks: clocks)
-        }
-        self.book = LiveBook(book, clock: clock)
-        self.database = database
-        self.logger = logger
-        journal = Journal(self.book, database, logger: logger)
-        housekeeping = Housekeeping(self.book, journal, logger: logger)
-    }
-
-    /// Puts budgets and prices in force, for every call from now on.
-    func follow(_ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
-        book.step { book, moment in book.follow(groups, models, at: moment.wall) }
-        journal.writeUnsaved()
-    }
-
-    /// Why the ledger is not well.
-    var problems: [String] {
-        book.step { book, _ in book.isStorageFailing } ? [Book.storageIsFailing.message] : []
-    }
+    let engine: any LedgerEngine
+    let database: ServiceDatabase
+    let logger: Logger
 
     var table: CallTable {
         var table = CallTable()
-        table.on(Ledger.Reserve.self) { call, _ throws(CallError) in try await reserve(call) }
-        table.on(Ledger.Post.self) { call, _ throws(CallError) in try await journal.post(call) }
-        table.on(Ledger.Void.self) { call, _ throws(CallError) in try void(call) }
-        table.on(Ledger.Renew.self) { call, _ throws(CallError) in
-            book.step { book, moment in book.renew(call, at: moment) }
+        table.on(Ledger.Reserve.self) { call, _ throws(CallError) in
+            let decision = try await engine.reserve(call)
+            if case .refused(let refusal) = decision { logger.log(refusal, of: call) }
+            return decision
+        }
+        table.on(Ledger.Post.self) { call, _ throws(CallError) in try await engine.post(call) }
+        table.on(Ledger.Void.self) { call, _ throws(CallError) in
+            logger.log(voided: call.request, try await engine.void(call.request))
             return Done()
         }
-        table.on(Ledger.Balances.self) { call, _ throws(CallError) in
-            book.step { book, moment in book.balanceSheet(of: call.account, at: moment.wall) }
+        table.on(Ledger.Assert.self) { call, _ throws(CallError) in
+            try await engine.assert(call)
+            return Done()
         }
-        table.on(Ledger.Events.self) { call, _ throws(CallError) in try await events(call) }
+        table.on(Ledger.Renew.self) { call, _ throws(CallError) in
+            try await engine.renew(call)
+            return Done()
+        }
+        addReading(to: &table)
+        addAdministration(to: &table)
         return table
     }
 
-    private func reserve(_ call: Ledger.Reserve) async throws(CallError) -> Ledger.Decision {
-        switch await book.reserve(call) {
-        case .decided(let decision):
-            if case .refused(let refusal) = decision { logger.log(refusal, of: call) }
-            return decision
-        case .failed(let error):
-            throw error
-        case .waiting:
-            throw CallError(.internalError, "The request was not decided.")
+    private func addReading(to table: inout CallTable) {
+        table.on(Ledger.Balances.self) { call, _ throws(CallError) in try await engine.balances(of: call.account) }
+        table.on(Ledger.GroupBudgets.self) { _, _ throws(CallError) in try await engine.groupBudgets() }
+        table.on(Ledger.Overrides.self) { call, _ throws(CallError) in try await engine.overrides(of: call.user) }
+        table.on(Ledger.Events.self) { call, _ throws(CallError) in
+            try require(1...200 ~= call.limit, "limit is between 1 and 200.")
+            return try await database.read { connection in
+                try UsageEventStore.page(of: call.user, before: call.before, limit: call.limit, connection)
+            }
+        }
+        table.on(Ledger.Report.self) { call, _ throws(CallError) in
+            try require(0...10_000 ~= call.users, "users is between 0 and 10,000.")
+            return try await database.read { try UsageReports.report(call, $0) }
+        }
+        table.on(Ledger.Verify.self) { _, _ throws(CallError) in
+            try await engine.save()
+            return try await database.read(Verifier.verify)
         }
     }
 
-    private func void(_ call: Ledger.Void) throws(CallError) -> Done {
-        let reservation = try book.step { book, moment in book.void(call.request, at: moment.wall) }.get()
-        logger.log(voided: call.request, reservation)
-        return Done()
+    private func addAdministration(to table: inout CallTable) {
+        table.on(Ledger.SetOverride.self) { call, _ throws(CallError) in
+            try require(call.budget?.isWithinLimits ?? true, "A budget's numbers are out of range.")
+            try require(1...200 ~= call.pool.utf8.count, "A pool's name has 1 to 200 bytes.")
+            try await engine.setOverride(call)
+            return Done()
+        }
+        table.on(Ledger.Reset.self) { call, _ throws(CallError) in
+            try await engine.reset(call.target)
+            return Done()
+        }
     }
 
-    private func events(_ call: Ledger.Events) async throws(CallError) -> [Ledger.UsageEvent] {
-        guard (1...200).contains(call.limit) else {
-            throw CallError(.invalidParams, "limit is between 1 and 200.")
-        }
-        return try await database.read { database in
-            try UsageEventStore.page(of: call.user, before: call.before, limit: call.limit, database)
-        }
+    private func require(_ isValid: Bool, _ sentence: String) throws(CallError) {
+        if !isValid { throw CallError(.invalidParams, sentence) }
     }
 }

@@ -9,24 +9,37 @@ extension LedgerService {
     /// before the journal ends.
     static func build(_ process: ServiceProcess) async throws -> [any Service] {
         let logger = Logger(label: "ledger")
-        let configuration = process.configuration.current
-        let database = try open(configuration.app.databaseURL, logger)
-        let ledger = try await LedgerCalls(database, clock: Moment.now, logger: logger)
-        ledger.follow(configuration.groups, configuration.models)
-        process.configuration.onChange { ledger.follow($0.groups, $0.models) }
+        let watcher = process.configuration
+        let database = try open(watcher.current, logger)
+        let engine = try await engine(on: database, clock: Moment.now, logger: logger)
+        engine.follow(watcher.current.groups, watcher.current.models)
+        watcher.onChange { engine.follow($0.groups, $0.models) }
+        let pruning = Pruning(
+            database, retentionDays: { watcher.current.usage.retentionDays }, logger: logger)
         let server = CallServer(
-            process.identity, socket: process.listen ?? configuration.app.runDirectory + "/ledger.sock",
-            calls: ledger.table, on: process.group, problems: { ledger.problems })
-        return [ledger.journal, ledger.housekeeping, server]
+            process.identity, socket: process.listen ?? watcher.current.app.runDirectory + "/ledger.sock",
+            calls: LedgerCalls(engine: engine, database: database, logger: logger).table, on: process.group,
+            problems: { engine.problems })
+        return engine.services + [pruning, server]
     }
 
-    private static func open(_ url: DatabaseURL, _ logger: Logger) throws -> ServiceDatabase {
-        let location: DatabaseLocation
+    /// - Parameter clock: of a ledger that keeps its own time; on PostgreSQL, the database's counts.
+    static func engine(
+        on database: ServiceDatabase, clock: @escaping @Sendable () -> Moment, logger: Logger
+    ) async throws(CallError) -> any LedgerEngine {
+        switch database.engine {
+        case .sqlite: try await LocalLedger(database, clock: clock, logger: logger)
+        case .postgres: SharedLedger(database, logger: logger)
+        }
+    }
+
+    private static func open(_ configuration: LumenConfiguration, _ logger: Logger) throws -> ServiceDatabase {
         do throws(StorageProblem) {
-            location = try DatabaseLocation(of: .ledger, beside: url)
+            let location = try DatabaseLocation(
+                of: .ledger, beside: configuration.app.databaseURL, pool: configuration.app.databasePool)
+            return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: logger)
         } catch {
             throw UnusableConfiguration(error.description)
         }
-        return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: logger)
     }
 }

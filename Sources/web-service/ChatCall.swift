@@ -73,7 +73,8 @@ struct ChatCall: Sendable {
     ) async throws(APIError) -> Ledger.Grant {
         let reserve = Ledger.Reserve(
             request: id, owner: owner, account: Ledger.Account(requester.person), key: requester.key,
-            source: requester.source, model: model.name, promptBound: request.prompt.bound(for: model),
+            keyCap: requester.keyCap, source: requester.source, model: model.name,
+            promptBound: request.prompt.bound(for: model),
             promptEstimate: request.prompt.estimate(for: model), outputs: request.outputs,
             outputLimit: request.outputLimit(for: model))
         let decision: Ledger.Decision
@@ -89,7 +90,7 @@ struct ChatCall: Sendable {
         }
         switch decision {
         case .granted(let grant):
-            live.began(reserve, prompt: request.prompt.unreported)
+            live.began(reserve, grant, prompt: request.prompt.unreported)
             return grant
         case .refused(let refusal): throw .refused(refusal, model.name)
         }
@@ -106,5 +107,7 @@ struct ChatCall: Sendable {
 struct Requester: Sendable {
     var person: Auth.Person
     var key: KeyID?
+    /// All that the key may ever spend.
+    var keyCap: TokenCount?
     var source: Ledger.Source
 }

@@ -27,12 +27,13 @@ extension WebService {
         let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
         let live = LiveRequests()
         let ledger = try CallClient(
-            to: folder + "/ledger.sock", as: identity, on: process.group, assertions: { live.reserves })
+            to: folder + "/ledger.sock", as: identity, on: process.group,
+            assertions: { [live.assertion(by: identity.instance)] })
         let lease = LeaseKeeper(owner: identity.instance, live: live, ledger: ledger)
         let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
 
         let identities = Identities(auth: auth, configuration: process.configuration)
-        let settler = Settler(ledger: ledger, pending: PendingPosts(database))
+        let settler = Settler(ledger: ledger, pending: PendingPosts(database), live: live)
         let call = ChatCall(
             owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
             routers: routers, settler: settler, live: live, executor: process.executor)

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Logging
 import NIOConcurrencyHelpers
 import NIOPosix
@@ -101,12 +100,12 @@ struct RunningAuth {
     }
 
     func disable(_ email: String) async throws {
-        try await database.write { database in
-            try database.execute(sql: "UPDATE user SET disabled = 1 WHERE email = ?", arguments: [email])
+        try await database.write { connection in
+            try connection.execute("UPDATE user SET disabled = 1 WHERE email = ?", [email])
         }
     }
 
     func number(_ sql: String) async throws -> Int64? {
-        try await database.read { try Int64.fetchOne($0, sql: sql) }
+        try await database.read { try $0.value(sql) }
     }
 }

@@ -12,16 +12,18 @@ struct DemandTests {
     }
 
     func verdict(
-        _ pool: Pool, prompt: TokenCount = 100, estimate: TokenCount = 40, outputs: Int64 = 1, limit: TokenCount = 200,
-        mayWait: Bool = true
+        _ pool: Pool, group: Pool? = nil, cap: Pool? = nil, prompt: TokenCount = 100, estimate: TokenCount = 40,
+        outputs: Int64 = 1, limit: TokenCount = 200, mayWait: Bool = true
     ) throws -> Demand.Verdict {
         let call = Ledger.Reserve.test(prompt: prompt, estimate: estimate, outputs: outputs, limit: limit)
-        return try #require(Demand(call)).verdict(of: pool, mayWait: mayWait)
+        let keys: [PoolKey] = [.user(UserID(1), .general), .shared(GroupName("staff")), .cap(KeyID(7))]
+        let pools = zip(keys, [pool, group, cap]).compactMap { key, pool in pool.map { (key, $0) } }
+        return try #require(Demand(call)).verdict(of: pools, mayWait: mayWait)
     }
 
     @Test func whatFitsIsReservedWhole() throws {
         let grant = Ledger.Grant(reserved: 300, outputLimit: 200)
-        #expect(try verdict(pool(300)) == .grant(grant, held: 300, allowance: 300))
+        #expect(try verdict(pool(300)) == .grant(grant))
     }
 
     @Test func whatOthersHoldIsWaitedFor() throws {
@@ -32,25 +34,25 @@ struct DemandTests {
     @Test func whatNobodyHoldsIsNotWaitedFor() throws {
         let grant = Ledger.Grant(reserved: 298, outputLimit: 200, limitedBy: nil)
         // The estimate still leaves room for the whole output.
-        #expect(try verdict(pool(298, reserved: 1)) == .grant(grant, held: 298, allowance: 298))
+        #expect(try verdict(pool(298, reserved: 1)) == .grant(grant))
     }
 
     @Test func theLimitIsLoweredToFit() throws {
         let grant = Ledger.Grant(reserved: 90, outputLimit: 50, limitedBy: .user)
-        #expect(try verdict(pool(90)) == .grant(grant, held: 90, allowance: 90))
+        #expect(try verdict(pool(90)) == .grant(grant))
         let four = Ledger.Grant(reserved: 90, outputLimit: 12, limitedBy: .user)
-        #expect(try verdict(pool(90), outputs: 4) == .grant(four, held: 90, allowance: 90))
+        #expect(try verdict(pool(90), outputs: 4) == .grant(four))
     }
 
     @Test func theLastTokenIsEnough() throws {
         let grant = Ledger.Grant(reserved: 41, outputLimit: 1, limitedBy: .user)
-        #expect(try verdict(pool(41)) == .grant(grant, held: 41, allowance: 41))
+        #expect(try verdict(pool(41)) == .grant(grant))
         guard case .refuse = try verdict(pool(40)) else { Issue.record("40 tokens are the prompt alone"); return }
     }
 
     @Test func embeddingsHaveNoLimitToLower() throws {
         let grant = Ledger.Grant(reserved: 40, outputLimit: 0)
-        #expect(try verdict(pool(40), outputs: 0, limit: 0) == .grant(grant, held: 40, allowance: 40))
+        #expect(try verdict(pool(40), outputs: 0, limit: 0) == .grant(grant))
     }
 
     @Test func aRefusalSaysWhatIsLeftAndWhenEnoughWillHaveAccrued() throws {
@@ -64,10 +66,45 @@ struct DemandTests {
         #expect(try verdict(pool(5, max: max, refresh: refresh)) == .refuse(refusal))
     }
 
+    @Test func everyPoolMustHaveRoom() throws {
+        let grant = Ledger.Grant(reserved: 300, outputLimit: 200)
+        #expect(try verdict(pool(300), group: pool(300), cap: pool(300)) == .grant(grant))
+        #expect(try verdict(pool(900), group: pool(299, reserved: 1), cap: pool(300)) == .wait)
+        // What others hold of one pool does not help when another has not enough itself.
+        let lowered = Ledger.Grant(reserved: 90, outputLimit: 50, limitedBy: .key)
+        #expect(try verdict(pool(900), group: pool(200, reserved: 100), cap: pool(90)) == .grant(lowered))
+    }
+
+    @Test func theTightestPoolSaysThatItRefused() throws {
+        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .group, remaining: 7, retryAfterMs: 3_400_000)
+        #expect(try verdict(pool(900), group: pool(7, refresh: 36)) == .refuse(refusal))
+    }
+
+    @Test func whenTwoPoolsRefuseTheSlowerOneSaysWhen() throws {
+        guard case .refuse(let refusal) = try verdict(pool(30, refresh: 1), group: pool(20, refresh: 1000)) else {
+            Issue.record("granted")
+            return
+        }
+        #expect(refusal.limitedBy == .group)
+        #expect(refusal.retryAfterMs == 39_600_000)
+    }
+
+    @Test func anUnlimitedPoolLeavesTheOtherToDecide() throws {
+        let unlimited = Pool(
+            id: 1, balance: 0, reserved: 0, accrual: Accrual(until: .start, remainder: 0),
+            terms: Terms(max: nil, refresh: 0), hasStarted: false)
+        let lowered = Ledger.Grant(reserved: 90, outputLimit: 50, limitedBy: .group)
+        #expect(try verdict(unlimited, group: pool(90)) == .grant(lowered))
+        #expect(
+            try verdict(pool(90), group: unlimited)
+                == .grant(Ledger.Grant(reserved: 90, outputLimit: 50, limitedBy: .user)))
+    }
+
     @Test func absurdNumbersNeitherTrapNorFit() throws {
         let call = Ledger.Reserve.test(prompt: TokenCount(.max), outputs: .max, limit: TokenCount(.max))
         let demand = try #require(Demand(call))
-        guard case .refuse = demand.verdict(of: pool(1000), mayWait: true) else { Issue.record("granted"); return }
+        let pools = [(PoolKey.user(UserID(1), .general), pool(1000))]
+        guard case .refuse = demand.verdict(of: pools, mayWait: true) else { Issue.record("granted"); return }
         #expect(Demand(.test(prompt: -1, limit: 1)) == nil)
         #expect(Demand(.test(outputs: -1, limit: 1)) == nil)
     }

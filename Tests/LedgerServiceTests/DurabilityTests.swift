@@ -1,4 +1,3 @@
-import GRDB
 import Storage
 import Testing
 
@@ -61,8 +60,8 @@ struct DurabilityTests {
         let ledger = try await TestLedger([.test("default", .of(1_000_000))])
         let bulk = String(repeating: "x", count: 2000)
         try await ledger.database.write { database in
-            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
-            _ = try Int.fetchOne(database, sql: "PRAGMA max_page_count = \(pages + 4)")
+            let pages: Int = try database.value("PRAGMA page_count") ?? 0
+            try database.script("PRAGMA max_page_count = \(pages + 4)")
         }
         let live = Ledger.Reserve.test(limit: 500)
         _ = try await ledger.call(live)
@@ -82,7 +81,7 @@ struct DurabilityTests {
         #expect(try await ledger.fetch("SELECT coalesce(sum(billed), 0) FROM usage_events") == billed.rawValue)
         #expect(try await ledger.pool() == .test(balance: 999_500 - billed, reserved: 500, max: 1_000_000))
 
-        try await ledger.database.write { _ = try Int.fetchOne($0, sql: "PRAGMA max_page_count = 1000000") }
+        try await ledger.database.write { try $0.script("PRAGMA max_page_count = 1000000") }
         #expect(try await ledger.call(Ledger.Post.test(live.request, completion: 500, endpoint: bulk)).billed == 500)
         #expect(try await ledger.pool() == .test(balance: 999_500 - billed, max: 1_000_000))
     }
@@ -90,18 +89,18 @@ struct DurabilityTests {
     @Test func nothingIsReservedWhileTheDatabaseRefuses() async throws {
         let ledger = try await TestLedger(groups)
         try await ledger.database.write { database in
-            try database.execute(
-                sql: """
-                    CREATE TRIGGER refuse BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'no'); END;
-                    CREATE TRIGGER refuse_pools BEFORE INSERT ON pools BEGIN SELECT RAISE(ABORT, 'no'); END;
-                    """)
+            try database.script(
+                """
+                CREATE TRIGGER refuse BEFORE INSERT ON usage_events BEGIN SELECT RAISE(ABORT, 'no'); END;
+                CREATE TRIGGER refuse_pools BEFORE INSERT ON pools BEGIN SELECT RAISE(ABORT, 'no'); END;
+                """)
         }
         let call = Ledger.Reserve.test(limit: 100)
         _ = try await ledger.call(call)
         await #expect(throws: CallError.self) { try await ledger.call(Ledger.Post.test(call.request, completion: 1)) }
         await #expect(throws: Book.storageIsFailing) { try await ledger.call(Ledger.Reserve.test(limit: 100)) }
         #expect(ledger.calls.problems == [Book.storageIsFailing.message])
-        try await ledger.database.write { try $0.execute(sql: "DROP TRIGGER refuse; DROP TRIGGER refuse_pools") }
+        try await ledger.database.write { try $0.script("DROP TRIGGER refuse; DROP TRIGGER refuse_pools") }
         // Nobody posts; the journal finds out by itself.
         while !ledger.calls.problems.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
         #expect(try await ledger.call(Ledger.Reserve.test(limit: 100)).grant != nil)
@@ -112,7 +111,7 @@ struct DurabilityTests {
         let ledger = try await TestLedger(groups)
         _ = try await ledger.call(Ledger.Post.test(.random(), completion: 10))
         for change in ["UPDATE entries SET tokens = 0", "DELETE FROM entries"] {
-            await #expect(throws: CallError.self) { try await ledger.database.write { try $0.execute(sql: change) } }
+            await #expect(throws: CallError.self) { try await ledger.database.write { try $0.execute(change) } }
         }
         #expect(try await ledger.fetch("SELECT sum(tokens) FROM entries") == 990)
     }
@@ -122,7 +121,7 @@ struct DurabilityTests {
         _ = try await ledger.call(Ledger.Post.test(.random(), completion: 10))
         for change in ["balance = -1", "reserved = -1", "balance = 1001", "reserved = 11"] {
             let error = await #expect(throws: CallError.self) {
-                try await ledger.database.write { try $0.execute(sql: "UPDATE pools SET \(change)") }
+                try await ledger.database.write { try $0.execute("UPDATE pools SET \(change)") }
             }
             #expect(error?.code == .storageFailed)
         }

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Logging
 import Storage
 import Synchronization
@@ -45,8 +44,8 @@ final class TestLedger: Sendable {
         try await writer.value
     }
 
-    func fetch<Value: DatabaseValueConvertible & Sendable>(_ sql: String) async throws -> Value? {
-        try await database.read { try Value.fetchOne($0, sql: sql) }
+    func fetch<Value: SQLConvertible>(_ sql: String) async throws -> Value? {
+        try await database.read { try $0.value(sql) }
     }
 
     deinit { writer.cancel() }
@@ -92,11 +91,24 @@ extension Timestamp {
 
 extension GroupConfiguration {
     static func test(
-        _ name: String = "default", _ budget: Budget? = nil, models: [String: Budget] = [:], isDisabled: Bool = false
+        _ name: String = "default", _ budget: Budget? = nil, models: [String: Budget] = [:], shared: Budget? = nil,
+        isDisabled: Bool = false
     ) -> GroupConfiguration {
         GroupConfiguration(
             name: GroupName(name), rules: [], match: .all, isDisabled: isDisabled, defaultBudget: budget,
-            modelBudgets: Dictionary(uniqueKeysWithValues: models.map { (ModelName($0), $1) }))
+            modelBudgets: Dictionary(uniqueKeysWithValues: models.map { (ModelName($0), $1) }), sharedBudget: shared)
+    }
+}
+
+extension Budgets {
+    /// - Parameter overrides: of user 1.
+    static func test(_ groups: [GroupConfiguration], overrides: [String: Budget] = [:]) -> Budgets {
+        var budgets = Budgets()
+        _ = budgets.follow(Dictionary(uniqueKeysWithValues: groups.map { ($0.name, $0) }), [], at: .start)
+        for (pool, budget) in overrides {
+            _ = budgets.setOverride(budget, for: UserID(1), PoolName(rawValue: pool), at: .start)
+        }
+        return budgets
     }
 }
 
@@ -130,10 +142,10 @@ extension Ledger.Reserve {
     static func test(
         _ request: RequestID = .random(), _ account: Ledger.Account = .test(), prompt: TokenCount = 0,
         estimate: TokenCount? = nil, outputs: Int64 = 1, limit: TokenCount, model: String = "small",
-        owner: String = "web"
+        owner: String = "web", cap: TokenCount? = nil
     ) -> Ledger.Reserve {
         Ledger.Reserve(
-            request: request, owner: InstanceID(owner), account: account, key: KeyID(7), source: .api,
+            request: request, owner: InstanceID(owner), account: account, key: KeyID(7), keyCap: cap, source: .api,
             model: ModelName(model), promptBound: prompt, promptEstimate: estimate ?? prompt, outputs: outputs,
             outputLimit: limit)
     }

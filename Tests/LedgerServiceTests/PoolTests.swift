@@ -100,19 +100,36 @@ struct PoolTests {
 
     @Test func timeWithoutRefreshDoesNotAccrueLater() {
         var pool = pool(.of(100, refresh: 0, starting: 0))
-        pool.suspendTerms(at: .start + 10 * hour)
-        pool.adopt(.of(100, refresh: 5), at: .start + 12 * hour)
+        pool.adopt(.of(100, refresh: 5), at: .start + 12 * hour, since: .start + 10 * hour)
         #expect(pool.balance == 10)
     }
 
     @Test func anUnlimitedPoolIsFrozen() {
         var pool = pool(.of(100, refresh: 10, starting: 20))
-        pool.suspendTerms(at: .start + hour)
-        pool.adopt(.unlimited, at: .start + hour)
+        pool.adopt(.unlimited, at: .start + 3 * hour, since: .start + hour)
         #expect(pool.balance == 30)
-        pool.suspendTerms(at: .start + 50 * hour)
-        pool.adopt(.of(25, refresh: 10), at: .start + 50 * hour)
+        pool.adopt(.of(25, refresh: 10), at: .start + 50 * hour, since: .start + 50 * hour)
         #expect(pool.balance == 25)
+    }
+
+    @Test func aResetGivesWhatAPoolBeginsWithBesideWhatIsHeld() {
+        var pool = pool(.of(100, starting: 80))
+        pool.hold(50)
+        pool.reset(to: 80)
+        #expect(pool.balance == 50 && pool.reserved == 50)
+        pool.settle(held: 50, charged: 50)
+        pool.reset(to: 20)
+        #expect(pool.balance == 20)
+        #expect(pool.unsaved.reset == -10)
+    }
+
+    @Test func whatWasStoredAsHeldIsTakenUpAsFarAsTheTokensGo() {
+        var pool = pool(.of(100))
+        pool.hold(70)
+        #expect(pool.takeUp([30, 20]) == [30, 20])
+        #expect(pool.balance == 50 && pool.reserved == 50)
+        #expect(pool.takeUp([90, 30]) == [90, 10])
+        #expect(pool.balance == 0 && pool.reserved == 100)
     }
 
     @Test func aFirstLimitGivesTheStartingTokens() {

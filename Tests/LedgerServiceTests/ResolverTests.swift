@@ -9,19 +9,23 @@ struct ResolverTests {
         var testDescription: String
         var groups: [GroupConfiguration]
         var members = ["default", "b", "a"]
+        var overrides: [String: Budget]
         var expected: BudgetEntry?
 
-        init(_ description: String, _ groups: [GroupConfiguration], members: [String]? = nil, _ expected: BudgetEntry?)
-        {
+        init(
+            _ description: String, _ groups: [GroupConfiguration], members: [String]? = nil,
+            overrides: [String: Budget] = [:], _ expected: BudgetEntry?
+        ) {
             testDescription = description
             self.groups = groups
+            self.overrides = overrides
             self.members = members ?? ["default", "b", "a"]
             self.expected = expected
         }
     }
 
-    static func entry(_ pool: String, _ group: String, _ budget: Budget) -> BudgetEntry {
-        BudgetEntry(pool: PoolName(pool), group: GroupName(group), budget: budget)
+    static func entry(_ pool: String, _ group: String?, _ budget: Budget) -> BudgetEntry {
+        BudgetEntry(pool: PoolName(pool), group: group.map { GroupName($0) }, budget: budget)
     }
 
     static let rows = [
@@ -69,13 +73,48 @@ struct ResolverTests {
             "a group that is not configured gives nothing", [.test("default", .of(10))], members: ["default", "gone"],
             entry("default", "default", .of(10))),
         Row("who is in no group has nothing", [.test("default", .of(10))], members: [], nil),
+        Row(
+            "an override for the model comes before everything",
+            [.test("default", .unlimited, models: ["m": .unlimited])], overrides: ["m": .of(3), "default": .of(9)],
+            entry("m", nil, .of(3))),
+        Row(
+            "a default override comes before a group's entry for the model",
+            [.test("default", .of(10), models: ["m": .of(99)])], overrides: ["default": .of(9)],
+            entry("default", nil, .of(9))),
+        Row(
+            "an override for another model does not count", [.test("default", .of(10))], overrides: ["other": .of(9)],
+            entry("default", "default", .of(10))),
+        Row("an override of 0 is no access", [.test("default", .of(10))], overrides: ["m": .of(0)], nil),
+        Row(
+            "an override needs no group", [], members: [], overrides: ["default": .of(4)], entry("default", nil, .of(4))
+        ),
     ]
 
     @Test(arguments: rows)
     func theFirstThatExistsAndTheMostGenerousOfThose(row: Row) {
-        let groups = Dictionary(uniqueKeysWithValues: row.groups.map { ($0.name, $0) })
-        #expect(Resolver.entry(for: .test(1, row.members), model: ModelName("m"), in: groups) == row.expected)
+        let budgets = Budgets.test(row.groups, overrides: row.overrides)
+        #expect(Resolver.entry(for: .test(1, row.members), model: ModelName("m"), in: budgets) == row.expected)
         #expect(
-            Resolver.entry(for: .test(1, row.members.reversed()), model: ModelName("m"), in: groups) == row.expected)
+            Resolver.entry(for: .test(1, row.members.reversed()), model: ModelName("m"), in: budgets) == row.expected)
+    }
+
+    func pools(_ groups: [GroupConfiguration], overrides: [String: Budget] = [:], cap: TokenCount? = nil) -> [PoolKey]?
+    {
+        let budgets = Budgets.test(groups, overrides: overrides)
+        return Resolver.access(
+            for: .test(1, ["default", "a"]), model: ModelName("m"), key: KeyID(7), keyCap: cap, in: budgets)?
+            .limits.map(\.pool)
+    }
+
+    @Test func aRequestMustFitTheSharedPoolOfTheChosenGroupAndTheKeysCap() {
+        let own = PoolKey.user(UserID(1), .general)
+        #expect(pools([.test("default", .of(10)), .test("a", shared: .of(99))]) == [own])
+        #expect(
+            pools([.test("default", .of(10)), .test("a", .of(20), shared: .of(99))]) == [own, .shared(GroupName("a"))])
+        #expect(
+            pools([.test("a", .of(20), shared: .of(99))], cap: 5) == [own, .shared(GroupName("a")), .cap(KeyID(7))])
+        // An override is a limit of its own, and the group's does not count.
+        #expect(pools([.test("a", .of(20), shared: .of(99))], overrides: ["default": .of(5)]) == [own])
+        #expect(pools([.test("a", .of(20), shared: .of(0))]) == nil)
     }
 }

@@ -1,4 +1,3 @@
-import GRDB
 import Storage
 import Testing
 
@@ -39,12 +38,9 @@ struct UsageEventTests {
 
     @Test func aPageIsReadFromTheIndex() async throws {
         let ledger = try await TestLedger([])
+        let query = "SELECT * FROM usage_events WHERE user_id = 1 AND id < 9 ORDER BY id DESC LIMIT 5"
         let plan = try await ledger.database.read { database in
-            try String.fetchAll(
-                database,
-                sql:
-                    "EXPLAIN QUERY PLAN SELECT * FROM usage_events WHERE user_id = 1 AND id < 9 ORDER BY id DESC LIMIT 5",
-                adapter: SuffixRowAdapter(fromIndex: 3))
+            try database.rows("EXPLAIN QUERY PLAN \(query)").map { $0["detail"] as String }
         }
         #expect(plan == ["SEARCH usage_events USING INDEX usage_events_of_user (user_id=? AND rowid<?)"])
     }

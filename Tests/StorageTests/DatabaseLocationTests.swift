@@ -9,7 +9,7 @@ struct DatabaseLocationTests {
         ("/var/lib.d/lumen", "/var/lib.d/lumen.ledger"),
     ])
     func eachServiceHasItsOwnFileBesideTheOneNamed(named: String, path: String) throws {
-        #expect(try DatabaseLocation(of: .ledger, beside: .sqlite(path: named)).path == path)
+        #expect(try DatabaseLocation(of: .ledger, beside: .sqlite(path: named)) == .sqlite(path: path))
     }
 
     @Test func postgresIsRefusedWithASentence() {

@@ -1,4 +1,3 @@
-import GRDB
 import SharedProtocol
 import Storage
 import Testing
@@ -13,13 +12,11 @@ struct MigrationTests {
     @Test func eachStepRunsOnce() async throws {
         _ = try folder.open([first])
         let database = try folder.open([first, second])
-        let (rows, version) = try await database.read { database in
-            try (
-                Int.fetchOne(database, sql: "SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"),
-                Int.fetchOne(database, sql: "PRAGMA user_version")
-            )
+        let rows: Int? = try await database.read {
+            try $0.value("SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)")
         }
         #expect(rows == 1)
+        let version: Int? = try await database.read { try $0.value("PRAGMA user_version") }
         #expect(version == 2)
     }
 
@@ -28,7 +25,7 @@ struct MigrationTests {
         let problem = #expect(throws: StorageProblem.self) { try folder.open([first, broken]) }
         #expect(problem?.description.hasPrefix("Migration 2 ") == true)
         let database = try folder.open([first, second])
-        #expect(try await database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM b") } == 0)
+        #expect(try await database.read { try $0.rows("SELECT * FROM b").count } == 0)
     }
 
     @Test func aFileOfANewerReleaseIsRefused() throws {

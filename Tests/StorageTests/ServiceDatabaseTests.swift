@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Logging
 import SharedProtocol
 import Storage
@@ -14,7 +13,7 @@ struct ServiceDatabaseTests {
 
     @Test func commitsAreFullySynchronous() async throws {
         let database = try folder.open([notes])
-        let level = try await database.write { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
+        let level: Int? = try await database.write { try $0.value("PRAGMA synchronous") }
         #expect(level == 2)
     }
 
@@ -28,9 +27,9 @@ struct ServiceDatabaseTests {
     }
 
     @Test func theFileIsReadableByItsOwnerOnly() throws {
-        let database = try folder.open([notes])
+        _ = try folder.open([notes])
         for suffix in ["", "-wal", ".lock"] {
-            let attributes = try FileManager.default.attributesOfItem(atPath: database.path + suffix)
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder.path + "/lumen.ledger.db" + suffix)
             #expect(attributes[.posixPermissions] as? Int == 0o600, "\(suffix)")
         }
     }
@@ -46,14 +45,14 @@ struct ServiceDatabaseTests {
     @Test func aFailedWriteChangesNothingAndTellsNoValues() async throws {
         let database = try folder.open([notes])
         let error = await #expect(throws: CallError.self) {
-            try await database.write { database in
-                try database.execute(sql: "INSERT INTO notes (text) VALUES (?)", arguments: ["a secret"])
-                try database.execute(sql: "INSERT INTO notes (text) VALUES (?)", arguments: [""])
+            try await database.write { connection in
+                try connection.execute("INSERT INTO notes (text) VALUES (?)", ["a secret"])
+                try connection.execute("INSERT INTO notes (text) VALUES (?)", [""])
             }
         }
         #expect(error?.code == .storageFailed)
         #expect(error?.message == "The service's database could not be written: a rule of the schema was broken.")
-        #expect(try await database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM notes") } == 0)
+        #expect(try await database.read { try $0.rows("SELECT * FROM notes").count } == 0)
     }
 
     @Test func aServicesOwnRefusalPassesThrough() async throws {
@@ -68,9 +67,9 @@ struct ServiceDatabaseTests {
         let database = try folder.open([notes])
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }
-            try await database.write { try $0.execute(sql: "INSERT INTO notes (text) VALUES ('kept')") }
+            try await database.write { try $0.execute("INSERT INTO notes (text) VALUES ('kept')") }
         }
         try await task.value
-        #expect(try await database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM notes") } == 1)
+        #expect(try await database.read { try $0.rows("SELECT * FROM notes").count } == 1)
     }
 }

@@ -48,11 +48,12 @@ final class ChatCallHarness: Sendable {
         let location = try DatabaseLocation(of: .web, beside: configuration.current.app.databaseURL)
         pending = PendingPosts(
             try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "test")))
-        settler = Settler(ledger: ledger, pending: pending)
+        let live = LiveRequests()
+        settler = Settler(ledger: ledger, pending: pending, live: live)
         let routers = RouterPool(in: folder) { _ in router }
         call = ChatCall(
             owner: InstanceID("web"), configuration: configuration, limiter: RateLimiter(), ledger: ledger,
-            routers: routers, settler: settler, live: LiveRequests(),
+            routers: routers, settler: settler, live: live,
             executor: EventLoopExecutor(MultiThreadedEventLoopGroup.singleton.next()))
         await routers.look()
     }

@@ -1,4 +1,3 @@
-import GRDB
 import SharedProtocol
 import Storage
 import Testing
@@ -108,11 +107,11 @@ import Testing
         #expect(try await store.conversations(of: .ada, before: nil, search: "").isEmpty)
         #expect(try await store.conversations(of: .ada, before: nil, search: "hidden").isEmpty)
         #expect(try await store.messages(in: turn.conversation, of: .ada, before: nil).isEmpty)
-        let rows = try await store.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM messages") }
+        let rows: Int? = try await store.database.read { try $0.value("SELECT count(*) FROM messages") }
         #expect(rows == (keepingRows ? 2 : 0))
         // The index agrees with its table, or SQLite says so here.
         try await store.database.write {
-            try $0.execute(sql: "INSERT INTO message_words (message_words, rank) VALUES ('integrity-check', 1)")
+            try $0.execute("INSERT INTO message_words (message_words, rank) VALUES ('integrity-check', 1)")
         }
     }
 

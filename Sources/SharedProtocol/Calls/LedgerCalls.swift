@@ -110,10 +110,13 @@ public enum Ledger {
 
         public var owner: InstanceID
         public var progress: [Progress]
+        /// The owner ends, and will say nothing more: what it still holds is treated as a dead one's.
+        public var isLeaving: Bool?
 
-        public init(owner: InstanceID, progress: [Progress]) {
+        public init(owner: InstanceID, progress: [Progress], isLeaving: Bool? = nil) {
             self.owner = owner
             self.progress = progress
+            self.isLeaving = isLeaving
         }
     }
 

@@ -1,4 +1,3 @@
-import GRDB
 import Logging
 import SharedProtocol
 import Storage
@@ -27,9 +26,8 @@ struct APIKeys: Sendable {
 
     /// Who holds the key; notes that it was used.
     func authenticate(_ key: CredentialHash) async throws(CallError) -> Auth.KeyHolder {
-        let (holder, lastUsed) = try await database.read { database in
-            let statement = try database.cachedStatement(sql: Self.holderQuery)
-            guard let row = try Row.fetchOne(statement, arguments: [key.rawValue]) else {
+        let (holder, lastUsed) = try await database.read { connection in
+            guard let row = try connection.row(Self.holderQuery, [key.rawValue]) else {
                 throw CallError(.unauthenticated, "There is no such API key.")
             }
             let holder = Auth.KeyHolder(
@@ -57,46 +55,45 @@ struct APIKeys: Sendable {
         let hash = CredentialHash(of: secret.text, under: configuration.app.encryptionKey.reveal())
         let most = configuration.api.maxKeysPerUser
         let now = clock()
-        let (user, summary) = try await database.write { database in
-            let user = try Self.user(owner, at: now, database)
-            let count = try Int.fetchOne(
-                database, sql: "SELECT count(*) FROM api_key WHERE user = ? AND revoked IS NULL",
-                arguments: [user.rawValue])
+        let (user, summary) = try await database.write { connection in
+            let user = try Self.user(owner, at: now, connection)
+            let count: Int? = try connection.value(
+                "SELECT count(*) FROM api_key WHERE user = ? AND revoked IS NULL", [user.rawValue])
             guard let count, count < most else {
                 throw CallError(.refused, "There are \(most) keys already, which is the most; revoke one first.")
             }
-            try database.execute(
-                sql: "INSERT INTO api_key (user, hash, name, hint, created) VALUES (?, ?, ?, ?, ?)",
-                arguments: [user.rawValue, hash.rawValue, name.text, secret.hint, now.rawValue])
-            let key = KeyID(database.lastInsertedRowID)
+            let id = try connection.insert(
+                "INSERT INTO api_key (user, hash, name, hint, created) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                [user.rawValue, hash.rawValue, name.text, secret.hint, now.rawValue])
             return (
-                user, Auth.KeySummary(id: key, name: name.text, hint: secret.hint, created: now, lastUsed: nil)
+                user, Auth.KeySummary(id: KeyID(id), name: name.text, hint: secret.hint, created: now, lastUsed: nil)
             )
         }
         logger.change("key created", request, user: user, key: summary.id)
         return Auth.NewKey(secret: secret.text, summary: summary)
     }
 
-    private static func user(_ owner: Auth.KeyOwner, at now: Timestamp, _ database: Database) throws -> UserID {
+    private static func user(
+        _ owner: Auth.KeyOwner, at now: Timestamp, _ connection: any SQLConnection
+    ) throws -> UserID {
         switch owner {
         case .user(let id):
-            guard let user = try User.find(id, database) else { throw CallError(.notFound, "There is no such user.") }
+            guard let user = try User.find(id, connection) else { throw CallError(.notFound, "There is no such user.") }
             return try user.person().id
         case .email(let email):
-            return try User.findOrCreate(email: email, at: now, database).person().id
+            return try User.findOrCreate(email: email, at: now, connection).person().id
         }
     }
 
     /// The user's keys that are not revoked, newest first.
     func list(of user: UserID) async throws(CallError) -> [Auth.KeySummary] {
-        try await database.read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, name, hint, created, last_used FROM api_key
-                    WHERE user = ? AND revoked IS NULL ORDER BY id DESC
-                    """,
-                arguments: [user.rawValue]
+        try await database.read { connection in
+            try connection.rows(
+                """
+                SELECT id, name, hint, created, last_used FROM api_key
+                WHERE user = ? AND revoked IS NULL ORDER BY id DESC
+                """,
+                [user.rawValue]
             ).map { row in
                 Auth.KeySummary(
                     id: KeyID(row["id"]), name: row["name"], hint: row["hint"], created: Timestamp(row["created"]),
@@ -108,15 +105,14 @@ struct APIKeys: Sendable {
     /// Takes a key of this user out of use. Answered once it is on disk.
     func revoke(_ key: KeyID, of user: UserID, _ request: RequestID?) async throws(CallError) -> Done {
         let now = clock()
-        let revision = try await database.write { database -> Int64? in
-            try database.execute(
-                sql: "UPDATE api_key SET revoked = ? WHERE id = ? AND user = ? AND revoked IS NULL",
-                arguments: [now.rawValue, key.rawValue, user.rawValue])
-            if database.changesCount > 0 { return try Revision.advance(database) }
-            let isTheirs = try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM api_key WHERE id = ? AND user = ?)",
-                arguments: [key.rawValue, user.rawValue])
-            if isTheirs != true { throw CallError(.notFound, "There is no such key of yours.") }
+        let revision = try await database.write { connection -> Int64? in
+            let count = try connection.execute(
+                "UPDATE api_key SET revoked = ? WHERE id = ? AND user = ? AND revoked IS NULL",
+                [now.rawValue, key.rawValue, user.rawValue])
+            if count > 0 { return try Revision.advance(connection) }
+            let theirs = try connection.row(
+                "SELECT 1 FROM api_key WHERE id = ? AND user = ?", [key.rawValue, user.rawValue])
+            if theirs == nil { throw CallError(.notFound, "There is no such key of yours.") }
             return nil
         }
         if let revision {

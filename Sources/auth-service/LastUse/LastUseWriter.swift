@@ -1,4 +1,3 @@
-import GRDB
 import Logging
 import NIOConcurrencyHelpers
 import ServiceLifecycle
@@ -52,13 +51,15 @@ final class LastUseWriter: ServiceLifecycle.Service {
         }
         if uses.isEmpty { return }
         do throws(CallError) {
-            try await database.write { database in
-                let session = try database.cachedStatement(sql: "UPDATE session SET seen = ? WHERE hash = ?")
-                let key = try database.cachedStatement(sql: "UPDATE api_key SET last_used = ? WHERE id = ?")
+            try await database.write { connection in
                 for (subject, time) in uses {
                     switch subject {
-                    case .session(let hash): try session.execute(arguments: [time.rawValue, hash.rawValue])
-                    case .key(let id): try key.execute(arguments: [time.rawValue, id.rawValue])
+                    case .session(let hash):
+                        try connection.execute(
+                            "UPDATE session SET seen = ? WHERE hash = ?", [time.rawValue, hash.rawValue])
+                    case .key(let id):
+                        try connection.execute(
+                            "UPDATE api_key SET last_used = ? WHERE id = ?", [time.rawValue, id.rawValue])
                     }
                 }
             }

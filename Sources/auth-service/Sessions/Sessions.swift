@@ -1,4 +1,3 @@
-import GRDB
 import Logging
 import SharedProtocol
 import Storage
@@ -33,9 +32,8 @@ struct Sessions: Sendable {
     func resume(_ session: CredentialHash) async throws(CallError) -> Auth.SessionHolder {
         let now = clock()
         let limits = SessionLimits(configuration().sessions, now: now)
-        let (holder, seen) = try await database.read { database in
-            let statement = try database.cachedStatement(sql: Self.resumeQuery)
-            guard let row = try Row.fetchOne(statement, arguments: [session.rawValue]),
+        let (holder, seen) = try await database.read { connection in
+            guard let row = try connection.row(Self.resumeQuery, [session.rawValue]),
                 limits.allow(opened: Timestamp(row["opened"]), seen: Timestamp(row["seen"]))
             else { throw CallError(.unauthenticated, "There is no such session.") }
             let person = try User(row).person()
@@ -61,15 +59,15 @@ struct Sessions: Sendable {
         let hash = CredentialHash(of: secret, under: configuration.app.secretKey.reveal())
         let now = clock()
         let limits = SessionLimits(configuration.sessions, now: now)
-        let person = try await database.write { database in
-            let user = try User.findOrCreate(email: email, at: now, database)
+        let person = try await database.write { connection in
+            let user = try User.findOrCreate(email: email, at: now, connection)
             let person = try user.person()
-            try database.execute(
-                sql: "DELETE FROM session WHERE opened <= ? OR seen <= ?",
-                arguments: [limits.oldestOpened.rawValue, limits.oldestSeen.rawValue])
-            try database.execute(
-                sql: "INSERT INTO session (hash, user, opened, seen) VALUES (?, ?, ?, ?)",
-                arguments: [hash.rawValue, user.id.rawValue, now.rawValue, now.rawValue])
+            try connection.execute(
+                "DELETE FROM session WHERE opened <= ? OR seen <= ?",
+                [limits.oldestOpened.rawValue, limits.oldestSeen.rawValue])
+            try connection.execute(
+                "INSERT INTO session (hash, user, opened, seen) VALUES (?, ?, ?, ?)",
+                [hash.rawValue, user.id.rawValue, now.rawValue, now.rawValue])
             return person
         }
         logger.change("session opened", request, user: person.id)
@@ -78,9 +76,9 @@ struct Sessions: Sendable {
 
     /// Ends the session, if it is there.
     func close(_ session: CredentialHash, _ request: RequestID?) async throws(CallError) -> Done {
-        let revision = try await database.write { database -> Int64? in
-            try database.execute(sql: "DELETE FROM session WHERE hash = ?", arguments: [session.rawValue])
-            return database.changesCount == 0 ? nil : try Revision.advance(database)
+        let revision = try await database.write { connection -> Int64? in
+            let count = try connection.execute("DELETE FROM session WHERE hash = ?", [session.rawValue])
+            return count == 0 ? nil : try Revision.advance(connection)
         }
         if let revision {
             revocations.advance(to: revision)

@@ -1,5 +1,5 @@
-import GRDB
 import SharedProtocol
+import Storage
 
 /// A person's row.
 struct User {
@@ -13,12 +13,12 @@ struct User {
     static let columns =
         "user.id AS user_id, user.email, user.name AS user_name, user.created AS user_created, user.disabled"
 
-    init(_ row: Row) {
+    init(_ row: SQLRow) {
         id = UserID(row["user_id"])
         email = row["email"]
         name = row["user_name"]
         created = Timestamp(row["user_created"])
-        isDisabled = row["disabled"] != nil
+        isDisabled = (row["disabled"] as Int64?) != nil
     }
 
     /// What other services may know of them. A disabled person gets nowhere.
@@ -29,20 +29,18 @@ struct User {
 }
 
 extension User {
-    static func find(_ id: UserID, _ database: Database) throws -> User? {
-        try Row.fetchOne(database, sql: "SELECT \(columns) FROM user WHERE id = ?", arguments: [id.rawValue])
-            .map { User($0) }
+    static func find(_ id: UserID, _ connection: any SQLConnection) throws -> User? {
+        try connection.row("SELECT \(columns) FROM user WHERE id = ?", [id.rawValue]).map { User($0) }
     }
 
     /// The user with this address, made now if there is none; whoever first logs in with the address claims it.
     ///
     /// - Parameter email: in lower case.
-    static func findOrCreate(email: String, at now: Timestamp, _ database: Database) throws -> User {
-        try database.execute(
-            sql: "INSERT INTO user (email, name, created) VALUES (?, ?, ?) ON CONFLICT (email) DO NOTHING",
-            arguments: [email, String(email.prefix { $0 != "@" }), now.rawValue])
-        let row = try Row.fetchOne(
-            database, sql: "SELECT \(columns) FROM user WHERE email = ?", arguments: [email])
+    static func findOrCreate(email: String, at now: Timestamp, _ connection: any SQLConnection) throws -> User {
+        try connection.execute(
+            "INSERT INTO user (email, name, created) VALUES (?, ?, ?) ON CONFLICT (email) DO NOTHING",
+            [email, String(email.prefix { $0 != "@" }), now.rawValue])
+        let row = try connection.row("SELECT \(columns) FROM user WHERE email = ?", [email])
         guard let row else { throw CallError(.storageFailed, "The user could not be made.") }
         return User(row)
     }

@@ -1,7 +1,7 @@
 import SharedProtocol
 
-/// One user's tokens for one model, or for all that share the default: pure arithmetic, with the time passed in. A
-/// reservation moves tokens from `balance` to `reserved`, which changes what the pool owns by nothing; everything else
+/// Tokens of one holder: a user's for one model or for all that share the default, a group's, a key's. Pure arithmetic, with
+/// the time passed in. A reservation moves tokens from `balance` to `reserved`, which changes what the pool owns by nothing; everything else
 /// that changes it is an entry in the journal, so that `balance + reserved` is the sum of the pool's entries.
 ///
 /// At every instant: `0 ≤ reserved`, `0 ≤ balance`, and `balance = 0` or `balance + reserved ≤ max`.
@@ -14,8 +14,7 @@ struct Pool: Sendable, Equatable {
     private(set) var reserved: TokenCount
     /// Until when tokens have accrued; and the fraction of one that they left over.
     private(set) var accrual: Accrual
-    /// What accrual went by when the pool was last touched. Nil: the budgets changed since, and what the next call
-    /// resolves holds from `accrual.until` on.
+    /// What accrual went by when the pool was last touched; nil: it has not been.
     private(set) var terms: Terms?
     /// Whether the starting tokens were given; an unlimited pool has none until it is limited.
     private(set) var hasStarted: Bool
@@ -40,26 +39,46 @@ struct Pool: Sendable, Equatable {
     }
 
     /// Brings the pool up to `now` and puts it under `budget`.
-    mutating func adopt(_ budget: Budget, at now: Timestamp) {
+    ///
+    /// - Parameter change: when another budget than the pool's came into force; it holds from then on. Nil: now.
+    mutating func adopt(_ budget: Budget, at now: Timestamp, since change: Timestamp? = nil) {
         let new = Terms(budget)
+        if let terms, terms != new { accrue(under: terms, until: Swift.min(now, change ?? now)) }
         if !hasStarted, let max = new.max {
             give(Swift.min(budget.starting, room(below: max)), as: \.granted)
             hasStarted = true
         }
-        accrue(under: terms ?? new, until: now)
+        accrue(under: new, until: now)
         terms = new
         cutToMaximum()
-    }
-
-    /// Brings the pool up to `now`, the moment from which other budgets hold.
-    mutating func suspendTerms(at now: Timestamp) {
-        advance(to: now)
-        terms = nil
     }
 
     /// Brings the pool up to `now` under the terms that it has.
     mutating func advance(to now: Timestamp) {
         if let terms { accrue(under: terms, until: now) }
+    }
+
+    /// Gives the holder what a pool begins with, whatever there is.
+    mutating func reset(to starting: TokenCount) {
+        guard let max = terms?.max else { return }
+        let change = Swift.min(starting, Swift.max(0, max - reserved)) - balance
+        balance += change
+        unsaved.reset += change
+    }
+
+    /// Takes up what live reservations held when the pool was stored: each claim in turn, as far as the tokens go.
+    ///
+    /// - Returns: what each got.
+    mutating func takeUp(_ claims: [TokenCount]) -> [TokenCount] {
+        balance += reserved
+        reserved = 0
+        let held = claims.map { claim in
+            let tokens = Swift.min(claim, balance)
+            hold(tokens)
+            return tokens
+        }
+        cutToMaximum()
+        return held
     }
 
     /// Reserves `tokens` of the balance.
@@ -93,6 +112,7 @@ struct Pool: Sendable, Equatable {
         unsaved.granted -= entries.granted
         unsaved.accrued -= entries.accrued
         unsaved.capped -= entries.capped
+        unsaved.reset -= entries.reset
     }
 
     private mutating func accrue(under terms: Terms, until now: Timestamp) {
@@ -139,6 +159,16 @@ struct EntrySums: Sendable, Equatable {
     var granted: TokenCount = 0
     var accrued: TokenCount = 0
     var capped: TokenCount = 0
+    /// What resets by an admin added or took.
+    var reset: TokenCount = 0
+
+    var total: TokenCount { granted + accrued + capped + reset }
+
+    static func + (a: EntrySums, b: EntrySums) -> EntrySums {
+        EntrySums(
+            granted: a.granted + b.granted, accrued: a.accrued + b.accrued, capped: a.capped + b.capped,
+            reset: a.reset + b.reset)
+    }
 }
 
 extension Budget.Limit {

@@ -11,7 +11,7 @@ extension Book {
         precondition(committing == nil, "there is one commit at a time")
         var commit = Commit()
         for post in posts where commit.answers[post.request] == nil {
-            if leaveLine(post.request) != nil { decided.append(post.request) }
+            if leaveLines(post.request) != nil { decided.append(post.request) }
             if let answer = finalAnswer(to: post, recorded[post.request]) {
                 commit.answers[post.request] = answer
                 releaseAgain(post.request, answer, at: now)
@@ -22,12 +22,7 @@ extension Book {
         for post in posts where commit.answers[post.request] == nil {
             settle(post, recorded[post.request], in: &commit, at: now)
         }
-        for key in unsavedPools.prefix(Commit.mostUnsavedPools) where commit.pools[key] == nil {
-            commit.pools[key] = pools[key]
-        }
-        unsavedPools.subtract(commit.pools.keys)
-        commit.clocks = areClocksUnsaved ? clocks : nil
-        areClocksUnsaved = false
+        addUnsaved(to: &commit)
         committing = commit
         return commit
     }
@@ -37,16 +32,23 @@ extension Book {
         guard let commit = committing else { preconditionFailure("no commit was prepared") }
         committing = nil
         isStorageFailing = false
+        if let owners = commit.owners { savedOwners = Set(owners) }
+        for request in commit.reservations.keys { reservations[request]?.isStored = true }
         for settlement in commit.settlements {
-            reservations[settlement.request] = nil
             let isLost = settlement.usage.outcome == .lost
+            reservations[settlement.request] = nil
             ended.record(isLost ? .lost : .billed(settlement.answer), of: settlement.request)
-            guard let key = settlement.pool else { continue }
-            bringUp(key, settlement.bill, to: now)
-            pools[key]?.settle(held: settlement.held, charged: settlement.charged, cut: settlement.cut)
+            for charge in settlement.charges {
+                bringUp(charge.pool, settlement.bill, to: now)
+                pools[charge.pool]?.settle(held: charge.held, charged: charge.charged, cut: charge.cut)
+            }
+        }
+        // One that ended while its row was being written has one now.
+        for request in commit.reservations.keys where reservations[request] == nil {
+            unsaved.goneReservations.insert(request)
         }
         for (key, draft) in commit.pools { pools[key]?.markSaved(draft.unsaved) }
-        for key in commit.pools.keys { serveLine(of: key, at: now) }
+        serveLines(of: Array(commit.pools.keys), at: now)
         return commit
     }
 
@@ -58,10 +60,38 @@ extension Book {
         for settlement in commit.settlements { reservations[settlement.request]?.isSettling = false }
         for request in commit.late {
             guard let reservation = reservations.removeValue(forKey: request) else { continue }
-            pools[reservation.pool]?.settle(held: reservation.held, charged: 0)
+            for hold in reservation.holds { pools[hold.pool]?.settle(held: hold.tokens, charged: 0) }
         }
-        unsavedPools.formUnion(commit.pools.keys)
-        areClocksUnsaved = areClocksUnsaved || commit.clocks != nil
+        unsaved.pools.formUnion(commit.pools.keys)
+        unsaved.reservations.formUnion(commit.reservations.keys.filter { reservations[$0] != nil })
+        let settled = Set(commit.settlements.map(\.request))
+        unsaved.goneReservations.formUnion(commit.goneReservations.subtracting(settled))
+        unsaved.areBudgetsBehind = unsaved.areBudgetsBehind || commit.budgets != nil
+        unsaved.areOwnersBehind = unsaved.areOwnersBehind || commit.owners != nil
+    }
+
+    /// What is behind on disk, as far as one transaction shall grow. Rows of reservations that are gone go all, so that
+    /// what is stored as held is never more than what the stored pools have.
+    private mutating func addUnsaved(to commit: inout Commit) {
+        let old = unsaved.young.prefix { $0.started + Reservation.storedAfter <= uptime }
+        for (request, _) in old where reservations[request]?.isStored == false { unsaved.reservations.insert(request) }
+        unsaved.young.removeFirst(old.count)
+        for request in unsaved.reservations.prefix(Commit.mostUnsaved) {
+            if let reservation = reservations[request], !reservation.isSettling {
+                commit.reservations[request] = reservation
+            }
+            unsaved.reservations.remove(request)
+        }
+        commit.goneReservations.formUnion(unsaved.goneReservations)
+        unsaved.goneReservations = []
+        for key in unsaved.pools.prefix(Commit.mostUnsaved) where commit.pools[key] == nil {
+            commit.pools[key] = pools[key]
+        }
+        unsaved.pools.subtract(commit.pools.keys)
+        commit.budgets = unsaved.areBudgetsBehind ? budgets : nil
+        unsaved.areBudgetsBehind = false
+        commit.owners = unsaved.areOwnersBehind ? Array(leases.ends.keys) : nil
+        unsaved.areOwnersBehind = false
     }
 
     private func finalAnswer(to post: Ledger.Post, _ recorded: Recorded?) -> Result<Ledger.Receipt, CallError>? {
@@ -83,20 +113,18 @@ extension Book {
         release(request, reservation, as: .billed(receipt), at: now)
     }
 
-    /// Sets aside what a request used without a reservation, as far as the balance goes.
+    /// Sets aside what a request used without a reservation, as far as the balances go.
     private mutating func reserveLate(
         _ post: Ledger.Post, _ recorded: Recorded?, in commit: inout Commit, at now: Timestamp
     ) {
-        guard let (key, entry) = touchPool(for: post.account, model: post.model, at: now), let pool = pools[key] else {
+        guard let access = access(for: post.account, model: post.model, key: post.key, keyCap: post.keyCap) else {
             return
         }
+        touch(access, of: post.account, at: now)
         let used = post.usage.plausible.total - (recorded.map { $0.prompt + $0.completion } ?? 0)
-        let isLimited = pool.terms?.max != nil
-        let held = isLimited ? min(used, pool.balance) : 0
-        let allowance = isLimited ? held : used
-        pools[key]?.hold(held)
+        let (holds, allowance) = hold(upTo: used, of: access)
         reservations[post.request] = Reservation(
-            owner: InstanceID(""), bill: bill(post, entry.group), pool: key, held: held, allowance: allowance,
+            owner: InstanceID(""), bill: bill(post, access.entry.group), holds: holds, allowance: allowance,
             grant: Ledger.Grant(reserved: allowance, outputLimit: 0), started: post.usage.started)
         commit.late.append(post.request)
     }
@@ -118,15 +146,17 @@ extension Book {
             billed: billed, writtenOff: added.total - billed, cost: bill.price.cost(of: usage) - first.cost)
         var settlement = Settlement(
             request: post.request, bill: bill, usage: added, receipt: receipt, answer: first + receipt,
-            isCorrection: recorded != nil,
-            pool: reservation?.pool, held: reservation?.held ?? 0, charged: min(billed, reservation?.held ?? 0), cut: 0)
-        if let key = reservation?.pool {
-            bringUp(key, bill, to: now)
-            settlement.cut =
-                commit.pools[key, default: pools[key] ?? Pool(id: 0, clock: now)]
-                .settle(held: settlement.held, charged: settlement.charged)
+            isCorrection: recorded != nil, charges: [])
+        for hold in reservation?.holds ?? [] {
+            bringUp(hold.pool, bill, to: now)
+            let charged = min(billed, hold.tokens)
+            let cut = commit.pools[hold.pool, default: pools[hold.pool] ?? Pool(id: 0, clock: now)]
+                .settle(held: hold.tokens, charged: charged)
+            settlement.charges.append(
+                Settlement.Charge(pool: hold.pool, held: hold.tokens, charged: charged, cut: cut))
         }
         reservations[post.request]?.isSettling = true
+        if reservation?.isStored == true { commit.goneReservations.insert(post.request) }
         commit.settlements.append(settlement)
         commit.answers[post.request] = .success(settlement.answer)
     }
@@ -134,6 +164,6 @@ extension Book {
     private func bill(_ post: Ledger.Post, _ group: GroupName?) -> Bill {
         Bill(
             account: post.account, key: post.key, source: post.source, model: post.model, group: group,
-            price: price(of: post.model))
+            price: budgets.price(of: post.model))
     }
 }

@@ -11,26 +11,30 @@ extension Book {
     /// How long a request waits for tokens that only other live requests hold.
     static let longestWait = Duration.seconds(2)
 
-    /// Reserves, refuses, or puts the request in its pool's line. The same request again gets the same answer.
-    mutating func reserve(_ call: Ledger.Reserve, at moment: Moment) -> ReserveOutcome {
-        leases.renew(call.owner, at: moment.uptime)
+    /// Reserves of all pools that the request draws from, or refuses, or puts it in their lines. The same request again gets
+    /// the same answer.
+    mutating func reserve(_ call: Ledger.Reserve, at moment: Moment, mayWait: Bool = true) -> ReserveOutcome {
+        if leases.renew(call.owner, at: moment.uptime) { unsaved.areOwnersBehind = true }
         if let answer = answer(to: call.request) { return answer }
         guard !isStorageFailing else { return .failed(Self.storageIsFailing) }
         guard reservations.count < Self.mostReservations else { return .failed(Self.isBusy) }
         guard let demand = Demand(call) else {
             return .failed(CallError(.invalidParams, "A reservation's numbers cannot be negative."))
         }
-        guard let (key, entry) = touchPool(for: call.account, model: call.model, at: moment.wall) else {
-            return refuse(call.request, Self.noAccess)
-        }
-        let line = lines[key] ?? WaitingLine()
-        let verdict = line.isEmpty || line.isFull ? verdict(demand, key, mayWait: !line.isFull) : .wait
+        guard let access = access(of: call) else { return refuse(call.request, Self.noAccess) }
+        touch(access, of: call.account, at: moment.wall)
+        let keys = access.limits.map(\.pool)
+        let isLineFull = keys.contains { lines[$0]?.isFull == true }
+        let isBehindOthers = keys.contains { lines[$0]?.isEmpty == false }
+        let verdict =
+            isBehindOthers && !isLineFull && mayWait
+            ? .wait : verdict(demand, keys, mayWait: mayWait && !isLineFull)
         guard verdict != .wait else {
-            lines[key, default: line].append(call)
-            waiting[call.request] = key
+            for key in keys { lines[key, default: WaitingLine()].append(call.request) }
+            waiting[call.request] = Waiter(call: call, pools: keys)
             return .waiting
         }
-        return carryOut(verdict, call, key, entry, at: moment.wall)
+        return carryOut(verdict, call, access, at: moment.wall)
     }
 
     /// What a request was answered, if it was reserved, refused or ended before, or waits; nil: it is new.
@@ -46,65 +50,89 @@ extension Book {
 
     /// Decides a request that waited long enough, with what there is.
     mutating func stopWaiting(_ request: RequestID, at now: Timestamp) {
-        guard let key = waiting[request], let call = leaveLine(request) else { return }
-        decide(call, at: now, line: nil)
-        serveLine(of: key, at: now)
+        guard let waiter = leaveLines(request) else { return }
+        decide(waiter, mayWait: false, at: now)
+        serveLines(of: waiter.pools, at: now)
     }
 
-    /// Serves those who wait for the pool, in their order, as far as its tokens go.
-    mutating func serveLine(of key: PoolKey, at now: Timestamp) {
-        while let call = lines[key]?.first, decide(call, at: now, line: key) { _ = leaveLine(call.request) }
+    /// Serves those who wait for the pools, in their order, as far as the tokens go. A request is served when it is the
+    /// first in each of its lines, so that the oldest of all is never overtaken.
+    mutating func serveLines(of keys: [PoolKey], at now: Timestamp) {
+        guard !lines.isEmpty else { return }
+        var due = keys
+        while let key = due.popLast() {
+            guard let request = lines[key]?.first, let waiter = waiting[request],
+                waiter.pools.allSatisfy({ lines[$0]?.first == request }), decide(waiter, mayWait: true, at: now)
+            else { continue }
+            leaveLines(request)
+            due += waiter.pools
+        }
     }
 
-    /// Takes a waiting request out of its line.
-    mutating func leaveLine(_ request: RequestID) -> Ledger.Reserve? {
-        guard let key = waiting.removeValue(forKey: request) else { return nil }
-        let call = lines[key]?.remove(request)
-        if lines[key]?.isEmpty == true { lines[key] = nil }
-        return call
+    /// Takes a waiting request out of its lines.
+    @discardableResult
+    mutating func leaveLines(_ request: RequestID) -> Waiter? {
+        guard let waiter = waiting.removeValue(forKey: request) else { return nil }
+        for key in waiter.pools {
+            lines[key]?.remove(request)
+            if lines[key]?.isEmpty == true { lines[key] = nil }
+        }
+        return waiter
     }
 
-    /// - Parameter line: where the request may go on waiting. The budgets may have changed meanwhile, and with them its
-    ///   pool: one does not wait twice.
+    private func access(of call: Ledger.Reserve) -> Access? {
+        access(for: call.account, model: call.model, key: call.key, keyCap: call.keyCap)
+    }
+
+    /// The budgets may have changed while it waited, and with them its pools: one does not wait twice.
+    ///
     /// - Returns: whether the request is decided.
     @discardableResult
-    private mutating func decide(_ call: Ledger.Reserve, at now: Timestamp, line: PoolKey?) -> Bool {
-        guard let demand = Demand(call), let (key, entry) = touchPool(for: call.account, model: call.model, at: now)
-        else {
+    private mutating func decide(_ waiter: Waiter, mayWait: Bool, at now: Timestamp) -> Bool {
+        let call = waiter.call
+        guard let demand = Demand(call), let access = access(of: call) else {
             _ = refuse(call.request, Self.noAccess)
             decided.append(call.request)
             return true
         }
-        let verdict = verdict(demand, key, mayWait: key == line)
+        touch(access, of: call.account, at: now)
+        let keys = access.limits.map(\.pool)
+        let verdict = verdict(demand, keys, mayWait: mayWait && keys == waiter.pools)
         guard verdict != .wait else { return false }
-        _ = carryOut(verdict, call, key, entry, at: now)
+        _ = carryOut(verdict, call, access, at: now)
         decided.append(call.request)
         return true
     }
 
-    private func verdict(_ demand: Demand, _ key: PoolKey, mayWait: Bool) -> Demand.Verdict {
-        guard let pool = pools[key] else { return .refuse(Self.noAccess) }
-        return demand.verdict(of: pool, mayWait: mayWait)
+    private func verdict(_ demand: Demand, _ keys: [PoolKey], mayWait: Bool) -> Demand.Verdict {
+        demand.verdict(of: keys.compactMap { key in pools[key].map { (key, $0) } }, mayWait: mayWait)
     }
 
     private mutating func carryOut(
-        _ verdict: Demand.Verdict, _ call: Ledger.Reserve, _ key: PoolKey, _ entry: BudgetEntry, at now: Timestamp
+        _ verdict: Demand.Verdict, _ call: Ledger.Reserve, _ access: Access, at now: Timestamp
     ) -> ReserveOutcome {
         switch verdict {
         case .wait:
             return .waiting
         case .refuse(let refusal):
             return refuse(call.request, refusal)
-        case .grant(let grant, let held, let allowance):
-            pools[key]?.hold(held)
+        case .grant(let grant):
+            let holds = access.limits.map { hold(grant.reserved, of: $0.pool) }
+            let bill = Bill(
+                account: call.account, key: call.key, source: call.source, model: call.model,
+                group: access.entry.group, price: budgets.price(of: call.model))
             reservations[call.request] = Reservation(
-                owner: call.owner,
-                bill: Bill(
-                    account: call.account, key: call.key, source: call.source, model: call.model, group: entry.group,
-                    price: price(of: call.model)),
-                pool: key, held: held, allowance: allowance, grant: grant, started: now)
+                owner: call.owner, bill: bill, holds: holds, allowance: grant.reserved, grant: grant, started: now)
+            unsaved.young.append((call.request, uptime))
             return .decided(.granted(grant))
         }
+    }
+
+    /// Takes tokens of a pool's balance; none when the pool is unlimited.
+    mutating func hold(_ tokens: TokenCount, of key: PoolKey) -> Reservation.Hold {
+        guard pools[key]?.terms?.max != nil else { return Reservation.Hold(pool: key, tokens: 0) }
+        pools[key]?.hold(tokens)
+        return Reservation.Hold(pool: key, tokens: tokens)
     }
 
     private mutating func refuse(_ request: RequestID, _ refusal: Ledger.Refusal) -> ReserveOutcome {

@@ -1,6 +1,6 @@
 import SharedProtocol
 
-/// What a request asks of its pool.
+/// What a request asks of its pools.
 struct Demand: Sendable {
     /// What it can cost at most.
     let most: TokenCount
@@ -31,37 +31,46 @@ struct Demand: Sendable {
     }
 
     enum Verdict: Sendable, Equatable {
-        /// `held` of the balance is reserved; `allowance` is the most that the request may be billed.
-        case grant(Ledger.Grant, held: TokenCount, allowance: TokenCount)
+        /// So much of every limited pool's balance is reserved, and is the most that the request may be billed.
+        case grant(Ledger.Grant)
         /// Only other live requests hold what is missing.
         case wait
         case refuse(Ledger.Refusal)
     }
 
-    /// What a pool that is up to date answers.
-    func verdict(of pool: Pool, mayWait: Bool) -> Verdict {
-        guard let terms = pool.terms, let max = terms.max else {
-            return .grant(Ledger.Grant(reserved: most, outputLimit: outputLimit), held: 0, allowance: most)
+    /// What pools that are up to date answer together: each must have room, or nothing is reserved of any.
+    func verdict(of pools: [(key: PoolKey, pool: Pool)], mayWait: Bool) -> Verdict {
+        let limited = pools.filter { $0.pool.terms?.max != nil }
+        guard let tightest = limited.min(by: { $0.pool.balance < $1.pool.balance }), most > tightest.pool.balance else {
+            return .grant(Ledger.Grant(reserved: most, outputLimit: outputLimit))
         }
-        if most <= pool.balance {
-            return .grant(Ledger.Grant(reserved: most, outputLimit: outputLimit), held: most, allowance: most)
-        }
-        if mayWait, most <= pool.balance + pool.reserved { return .wait }
-        if least <= pool.balance {
-            return .grant(lowered(toFit: pool.balance), held: pool.balance, allowance: pool.balance)
+        if mayWait, limited.allSatisfy({ most <= $0.pool.balance + $0.pool.reserved }) { return .wait }
+        if least <= tightest.pool.balance {
+            return .grant(lowered(toFit: tightest.pool.balance, of: tightest.key.holder.limitedBy))
         }
         return .refuse(
             Ledger.Refusal(
-                reason: .insufficient, limitedBy: .user, remaining: pool.balance,
-                retryAfterMs: least > max
-                    ? nil : pool.accrual.milliseconds(toGain: least - pool.balance, refresh: terms.refresh)))
+                reason: .insufficient, limitedBy: tightest.key.holder.limitedBy, remaining: tightest.pool.balance,
+                retryAfterMs: waitMs(limited.map(\.pool))))
+    }
+
+    /// When all of the pools will have gained enough; nil: never.
+    private func waitMs(_ pools: [Pool]) -> Int64? {
+        var longest: Int64 = 0
+        for pool in pools where least > pool.balance {
+            guard let terms = pool.terms, let max = terms.max, least <= max,
+                let wait = pool.accrual.milliseconds(toGain: least - pool.balance, refresh: terms.refresh)
+            else { return nil }
+            longest = Swift.max(longest, wait)
+        }
+        return longest
     }
 
     /// Everything that is left, with a limit for which the estimate still fits.
-    private func lowered(toFit left: TokenCount) -> Ledger.Grant {
+    private func lowered(toFit left: TokenCount, of holder: Ledger.LimitedBy) -> Ledger.Grant {
         guard outputs > 0 else { return Ledger.Grant(reserved: left, outputLimit: outputLimit) }
         let each = (left - promptEstimate).rawValue / outputs
         guard each < outputLimit.rawValue else { return Ledger.Grant(reserved: left, outputLimit: outputLimit) }
-        return Ledger.Grant(reserved: left, outputLimit: TokenCount(each), limitedBy: .user)
+        return Ledger.Grant(reserved: left, outputLimit: TokenCount(each), limitedBy: holder)
     }
 }

@@ -3,7 +3,7 @@ import SharedProtocol
 /// How the last requests ended, so that a call that comes again, or too late, finds out. Bounded: the oldest are
 /// forgotten. What was billed stays known from the journal.
 struct EndedRequests: Sendable {
-    enum End: Sendable, Equatable {
+    enum End: Sendable, Equatable, Codable {
         case refused(Ledger.Refusal)
         case billed(Ledger.Receipt)
         /// Its owner gave it back, perhaps before it was even reserved.

@@ -5,9 +5,15 @@ struct OwnerLeases: Sendable {
     /// How long an owner may be silent, in milliseconds.
     static let length: Int64 = 15_000
 
-    private var ends: [InstanceID: Int64] = [:]
+    private(set) var ends: [InstanceID: Int64] = [:]
 
-    mutating func renew(_ owner: InstanceID, at uptime: Int64) { ends[owner] = uptime + Self.length }
+    /// - Returns: whether it is a new owner.
+    mutating func renew(_ owner: InstanceID, at uptime: Int64) -> Bool {
+        ends.updateValue(uptime + Self.length, forKey: owner) == nil
+    }
+
+    /// The owner will not come back.
+    mutating func end(_ owner: InstanceID, at uptime: Int64) { ends[owner] = uptime - 1 }
 
     mutating func remove(_ owner: InstanceID) { ends[owner] = nil }
 

@@ -1,12 +1,11 @@
 import SharedProtocol
 
-/// Tokens set aside for one live request, and what its bill will need.
-struct Reservation: Sendable {
+/// Tokens set aside for one live request, and what its bill will need. Coded as it is stored.
+struct Reservation: Sendable, Codable {
     let owner: InstanceID
     let bill: Bill
-    let pool: PoolKey
-    /// Taken from the pool's balance; 0 when the pool was unlimited.
-    let held: TokenCount
+    /// What each pool gave, the personal one first.
+    let holds: [Hold]
     /// The most that the request may be billed.
     let allowance: TokenCount
     /// What the reserve was answered.
@@ -16,6 +15,34 @@ struct Reservation: Sendable {
     var progress: Ledger.Progress?
     /// Its post is being committed; nothing else may end it.
     var isSettling = false
+    /// It has a row, so that its end must remove that.
+    var isStored = false
+    /// It was taken up from its row, and its owner has not named it since.
+    var isUnconfirmed = false
+
+    /// How long a request must live before it is worth a row, in milliseconds.
+    static let storedAfter: Int64 = 1000
+
+    /// Tokens taken from a pool's balance; 0 when the pool was unlimited.
+    struct Hold: Sendable, Codable, Equatable {
+        var pool: PoolKey
+        var tokens: TokenCount
+    }
+
+    private enum CodingKeys: String, CodingKey { case owner, bill, holds, allowance, grant, started }
+
+    init(
+        owner: InstanceID, bill: Bill, holds: [Hold], allowance: TokenCount, grant: Ledger.Grant, started: Timestamp,
+        progress: Ledger.Progress? = nil
+    ) {
+        self.owner = owner
+        self.bill = bill
+        self.holds = holds
+        self.allowance = allowance
+        self.grant = grant
+        self.started = started
+        self.progress = progress
+    }
 
     /// The post of a request whose owner is gone, at its last progress; nil when nothing is known to have been used.
     func postOfLost(at now: Timestamp, request: RequestID) -> Ledger.Post? {
@@ -30,7 +57,7 @@ struct Reservation: Sendable {
 }
 
 /// Who is billed for what: decided when the request is reserved, and not asked again.
-struct Bill: Sendable {
+struct Bill: Sendable, Codable {
     var account: Ledger.Account
     var key: KeyID?
     var source: Ledger.Source
@@ -41,7 +68,7 @@ struct Bill: Sendable {
 }
 
 /// A model's prices, as they were when the request was reserved.
-struct Price: Sendable, Equatable {
+struct Price: Sendable, Equatable, Codable {
     var input: TokenPrice
     var output: TokenPrice
 

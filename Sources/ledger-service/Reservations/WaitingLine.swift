@@ -5,15 +5,13 @@ struct WaitingLine: Sendable {
     /// How many may wait for one pool; the next is decided at once.
     static let limit = 256
 
-    private var calls: [Ledger.Reserve] = []
+    private var requests: [RequestID] = []
 
-    var isEmpty: Bool { calls.isEmpty }
-    var isFull: Bool { calls.count >= Self.limit }
-    var first: Ledger.Reserve? { calls.first }
+    var isEmpty: Bool { requests.isEmpty }
+    var isFull: Bool { requests.count >= Self.limit }
+    var first: RequestID? { requests.first }
 
-    mutating func append(_ call: Ledger.Reserve) { calls.append(call) }
+    mutating func append(_ request: RequestID) { requests.append(request) }
 
-    mutating func remove(_ request: RequestID) -> Ledger.Reserve? {
-        calls.firstIndex { $0.request == request }.map { calls.remove(at: $0) }
-    }
+    mutating func remove(_ request: RequestID) { requests.removeAll { $0 == request } }
 }

@@ -17,10 +17,7 @@ struct Bill: Sendable {
     func progressed(_ completion: TokenCount) { live.progressed(request, completion: completion) }
 
     /// Nothing was produced.
-    func void() async {
-        await settler.void(request)
-        live.ended(request)
-    }
+    func void() async { await settler.void(request) }
 
     /// Bills what was produced, or gives everything back when that is nothing.
     ///
@@ -45,8 +42,7 @@ struct Bill: Sendable {
         let receipt = await settler.post(
             Ledger.Post(
                 request: request, account: Ledger.Account(requester.person), key: requester.key,
-                source: requester.source, model: model, usage: usage))
-        live.ended(request)
+                keyCap: requester.keyCap, source: requester.source, model: model, usage: usage))
         log(outcome, completion)
         return Answer.Settlement(outcome: outcome, usage: usage, receipt: receipt, failure: failure)
     }

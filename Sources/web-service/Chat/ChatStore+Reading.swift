@@ -1,4 +1,3 @@
-import GRDB
 import SharedProtocol
 import Storage
 
@@ -28,46 +27,33 @@ extension ChatStore {
     func conversations(
         of owner: UserID, before: ListCursor?, search: String
     ) async throws(CallError) -> [Conversation] {
-        try await database.read { database in
-            var conditions = "owner = :owner AND hidden = 0"
-            var arguments: StatementArguments = ["owner": owner.rawValue, "limit": Self.conversationsPerPage]
+        try await database.read { connection in
+            var conditions = "owner = ? AND hidden = 0"
+            var values: [any SQLConvertible] = [owner.rawValue]
             if let before {
-                conditions += " AND (updated, id) < (:updated, :id)"
-                arguments += ["updated": before.updated.rawValue, "id": before.id.rawValue]
+                conditions += " AND (updated, id) < (?, ?)"
+                values += [before.updated.rawValue, before.id.rawValue] as [any SQLConvertible]
             }
             if let pattern = Self.searchPattern(search) {
                 conditions += """
-                     AND (title LIKE :title ESCAPE '\\' OR id IN (
+                     AND (title LIKE ? ESCAPE '\\' OR id IN (
                         SELECT conversation FROM message_words JOIN messages ON messages.id = message_words.rowid
-                        WHERE message_words MATCH :pattern))
+                        WHERE message_words MATCH ?))
                     """
-                arguments += ["pattern": pattern, "title": Self.likePattern(search)]
+                values += [Self.likePattern(search), pattern]
             }
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, title, model, updated, EXISTS (
-                        SELECT 1 FROM messages WHERE conversation = conversations.id AND state = 'running'
-                    ) AS answering
-                    FROM conversations WHERE \(conditions) ORDER BY updated DESC, id DESC LIMIT :limit
-                    """,
-                arguments: arguments)
-            return rows.map(Self.conversation)
+            values.append(Self.conversationsPerPage)
+            return try connection.rows(
+                "\(Self.conversationQuery) \(conditions) ORDER BY updated DESC, id DESC LIMIT ?", values
+            ).map(Self.conversation)
         }
     }
 
     func conversation(_ id: ConversationID, of owner: UserID) async throws(CallError) -> Conversation {
-        try await database.read { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT id, title, model, updated, EXISTS (
-                        SELECT 1 FROM messages WHERE conversation = conversations.id AND state = 'running'
-                    ) AS answering
-                    FROM conversations WHERE id = ? AND owner = ? AND hidden = 0
-                    """,
-                arguments: [id.rawValue, owner.rawValue])
-            guard let row else { throw CallError(.notFound, "There is no such conversation.") }
+        try await database.read { connection in
+            let row = try connection.row(
+                "\(Self.conversationQuery) id = ? AND owner = ? AND hidden = 0", [id.rawValue, owner.rawValue])
+            guard let row else { throw Self.noConversation }
             return Self.conversation(row)
         }
     }
@@ -76,29 +62,20 @@ extension ChatStore {
     func messages(
         in conversation: ConversationID, of owner: UserID, before: Int64?, limit: Int = messagesPerPage
     ) async throws(CallError) -> [Message] {
-        try await database.read { database in
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT messages.* FROM messages JOIN conversations ON conversations.id = messages.conversation
-                    WHERE conversation = ? AND owner = ? AND hidden = 0 AND messages.id < ?
-                    ORDER BY messages.id DESC LIMIT ?
-                    """,
-                arguments: [conversation.rawValue, owner.rawValue, before ?? .max, limit])
+        try await database.read { connection in
+            let rows = try connection.rows(
+                "\(Self.messageQuery) conversation = ? AND owner = ? AND hidden = 0 AND messages.id < ?"
+                    + " ORDER BY messages.id DESC LIMIT ?",
+                [conversation.rawValue, owner.rawValue, before ?? Int64.max, limit])
             return try rows.reversed().map(Self.message)
         }
     }
 
     /// One answer. `not_found`: no such answer of theirs.
     func answer(_ id: AnswerID, of owner: UserID) async throws(CallError) -> Message {
-        try await database.read { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT messages.* FROM messages JOIN conversations ON conversations.id = messages.conversation
-                    WHERE answer = ? AND owner = ? AND hidden = 0
-                    """,
-                arguments: [id.rawValue, owner.rawValue])
+        try await database.read { connection in
+            let row = try connection.row(
+                "\(Self.messageQuery) answer = ? AND owner = ? AND hidden = 0", [id.rawValue, owner.rawValue])
             guard let row else { throw CallError(.notFound, "There is no such answer.") }
             return try Self.message(row)
         }
@@ -114,13 +91,27 @@ extension ChatStore {
 }
 
 extension ChatStore {
-    private static func conversation(_ row: Row) -> Conversation {
+    /// To be followed by the conditions.
+    private static let conversationQuery = """
+        SELECT id, title, model, updated, EXISTS (
+            SELECT 1 FROM messages WHERE conversation = conversations.id AND state = 'running'
+        ) AS answering
+        FROM conversations WHERE
+        """
+
+    /// To be followed by the conditions.
+    private static let messageQuery = """
+        SELECT messages.id, messages.text, messages.created, answer, messages.model, state, reasoning, problem, bill
+        FROM messages JOIN conversations ON conversations.id = messages.conversation WHERE
+        """
+
+    private static func conversation(_ row: SQLRow) -> Conversation {
         Conversation(
             id: ConversationID(row["id"]), title: row["title"], model: ModelName(row["model"]),
             updated: Timestamp(row["updated"]), isAnswering: row["answering"])
     }
 
-    private static func message(_ row: Row) throws -> Message {
+    private static func message(_ row: SQLRow) throws -> Message {
         var facts: AnswerFacts?
         if let id = row["answer"] as String? {
             let bill = try (row["bill"] as String?).map {

@@ -1,4 +1,3 @@
-import GRDB
 import SharedProtocol
 import Storage
 
@@ -23,73 +22,70 @@ struct ChatStore: Sendable {
     func beginTurn(
         _ draft: AnswerDesk.Question, answer: AnswerID, by owner: UserID, at now: Timestamp
     ) async throws(CallError) -> Turn {
-        try await database.write { database in
+        try await database.write { connection in
             let (text, model) = (draft.text, draft.model)
             let conversation: ConversationID
             if let existing = draft.conversation {
                 conversation = existing
-                try Self.touch(existing, of: owner, model: model, at: now, in: database)
+                try Self.touch(existing, of: owner, model: model, at: now, in: connection)
             } else {
                 conversation = .random()
-                try Self.insert(conversation, titledAfter: text, model: model, by: owner, at: now, in: database)
+                try Self.insert(conversation, titledAfter: text, model: model, by: owner, at: now, in: connection)
             }
-            try database.execute(
-                sql: "INSERT INTO messages (conversation, role, text, created) VALUES (?, 'user', ?, ?)",
-                arguments: [conversation.rawValue, text, now.rawValue])
-            let question = Message(
-                id: database.lastInsertedRowID, role: .user, text: text, created: now, answer: nil)
-            let reply = try Self.insert(answer, in: conversation, model: model, at: now, database)
+            let id = try connection.insert(
+                "INSERT INTO messages (conversation, role, text, created) VALUES (?, 'user', ?, ?) RETURNING id",
+                [conversation.rawValue, text, now.rawValue])
+            let question = Message(id: id, role: .user, text: text, created: now, answer: nil)
+            let reply = try Self.insert(answer, in: conversation, model: model, at: now, connection)
             return Turn(conversation: conversation, question: question, answer: reply, model: model)
         }
     }
 
     /// Stores what has been written so far of an answer that is still running.
     func saveProgress(of answer: AnswerID, text: String, reasoning: String) async throws(CallError) {
-        try await database.write { database in
-            try database.execute(
-                sql: "UPDATE messages SET text = ?, reasoning = ? WHERE answer = ? AND state = 'running'",
-                arguments: [text, reasoning, answer.rawValue])
+        try await database.write { connection in
+            try connection.execute(
+                "UPDATE messages SET text = ?, reasoning = ? WHERE answer = ? AND state = 'running'",
+                [text, reasoning, answer.rawValue])
         }
     }
 
     /// Stores the end of an answer, once; the conversation may have been deleted meanwhile.
     func finish(_ answer: AnswerID, _ end: AnswerEnd, at now: Timestamp) async throws(CallError) {
         let bill = try end.bill.map(Self.encode)
-        try await database.write { database in
-            try database.execute(
-                sql: """
-                    UPDATE messages SET state = ?, text = ?, reasoning = ?, problem = ?, bill = ?
-                    WHERE answer = ? AND state = 'running'
-                    """,
-                arguments: [
-                    end.state.rawValue, end.text, end.reasoning, end.problem, bill, answer.rawValue,
-                ])
-            try database.execute(
-                sql: """
-                    UPDATE conversations SET updated = ?
-                    WHERE id = (SELECT conversation FROM messages WHERE answer = ?)
-                    """,
-                arguments: [now.rawValue, answer.rawValue])
+        try await database.write { connection in
+            try connection.execute(
+                """
+                UPDATE messages SET state = ?, text = ?, reasoning = ?, problem = ?, bill = ?
+                WHERE answer = ? AND state = 'running'
+                """,
+                [end.state.rawValue, end.text, end.reasoning, end.problem, bill, answer.rawValue])
+            try connection.execute(
+                """
+                UPDATE conversations SET updated = ?
+                WHERE id = (SELECT conversation FROM messages WHERE answer = ?)
+                """,
+                [now.rawValue, answer.rawValue])
         }
     }
 
     /// Ends the answers that a process left behind when it died: those begun before this one was.
     func closeAbandonedAnswers(begunBefore start: Timestamp) async throws(CallError) {
-        try await database.write { database in
-            try database.execute(
-                sql: "UPDATE messages SET state = 'interrupted' WHERE state = 'running' AND created < ?",
-                arguments: [start.rawValue])
+        try await database.write { connection in
+            try connection.execute(
+                "UPDATE messages SET state = 'interrupted' WHERE state = 'running' AND created < ?",
+                [start.rawValue])
         }
     }
 
     func rename(_ conversation: ConversationID, to title: String, by owner: UserID) async throws(CallError) {
         let title = Self.title(from: title)
         guard !title.isEmpty else { throw CallError(.refused, "A conversation needs a title.") }
-        try await database.write { database in
-            try database.execute(
-                sql: "UPDATE conversations SET title = ? WHERE id = ? AND owner = ? AND hidden = 0",
-                arguments: [title, conversation.rawValue, owner.rawValue])
-            try Self.expectOneRow(database)
+        try await database.write { connection in
+            let count = try connection.execute(
+                "UPDATE conversations SET title = ? WHERE id = ? AND owner = ? AND hidden = 0",
+                [title, conversation.rawValue, owner.rawValue])
+            guard count == 1 else { throw Self.noConversation }
         }
     }
 
@@ -99,59 +95,58 @@ struct ChatStore: Sendable {
     func remove(
         _ conversation: ConversationID, keepingRows: Bool, by owner: UserID
     ) async throws(CallError) {
-        try await database.write { database in
+        try await database.write { connection in
             let change = keepingRows ? "UPDATE conversations SET hidden = 1" : "DELETE FROM conversations"
-            try database.execute(
-                sql: change + " WHERE id = ? AND owner = ? AND hidden = 0",
-                arguments: [conversation.rawValue, owner.rawValue])
-            try Self.expectOneRow(database)
+            let count = try connection.execute(
+                change + " WHERE id = ? AND owner = ? AND hidden = 0",
+                [conversation.rawValue, owner.rawValue])
+            guard count == 1 else { throw Self.noConversation }
         }
     }
 }
 
 extension ChatStore {
     private static func touch(
-        _ conversation: ConversationID, of owner: UserID, model: ModelName, at now: Timestamp, in database: Database
+        _ conversation: ConversationID, of owner: UserID, model: ModelName, at now: Timestamp,
+        in connection: any SQLConnection
     ) throws {
-        try database.execute(
-            sql: "UPDATE conversations SET updated = ?, model = ? WHERE id = ? AND owner = ? AND hidden = 0",
-            arguments: [now.rawValue, model.rawValue, conversation.rawValue, owner.rawValue])
-        try expectOneRow(database)
-        let isAnswering = try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM messages WHERE conversation = ? AND state = 'running')",
-            arguments: [conversation.rawValue])
-        if isAnswering == true {
+        let count = try connection.execute(
+            "UPDATE conversations SET updated = ?, model = ? WHERE id = ? AND owner = ? AND hidden = 0",
+            [now.rawValue, model.rawValue, conversation.rawValue, owner.rawValue])
+        guard count == 1 else { throw noConversation }
+        let running = try connection.row(
+            "SELECT 1 FROM messages WHERE conversation = ? AND state = 'running'", [conversation.rawValue])
+        if running != nil {
             throw CallError(.refused, "The answer before is still being written.")
         }
     }
 
     private static func insert(
         _ conversation: ConversationID, titledAfter text: String, model: ModelName, by owner: UserID,
-        at now: Timestamp, in database: Database
+        at now: Timestamp, in connection: any SQLConnection
     ) throws {
-        try database.execute(
-            sql: "INSERT INTO conversations (id, owner, title, model, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
-            arguments: [
+        try connection.execute(
+            "INSERT INTO conversations (id, owner, title, model, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+            [
                 conversation.rawValue, owner.rawValue, title(from: text), model.rawValue, now.rawValue, now.rawValue,
             ])
     }
 
     private static func insert(
-        _ id: AnswerID, in conversation: ConversationID, model: ModelName, at now: Timestamp, _ database: Database
+        _ id: AnswerID, in conversation: ConversationID, model: ModelName, at now: Timestamp,
+        _ connection: any SQLConnection
     ) throws -> Message {
-        try database.execute(
-            sql: """
-                INSERT INTO messages (conversation, role, text, reasoning, created, answer, model, state)
-                VALUES (?, 'assistant', '', '', ?, ?, ?, 'running')
-                """,
-            arguments: [conversation.rawValue, now.rawValue, id.rawValue, model.rawValue])
+        let row = try connection.insert(
+            """
+            INSERT INTO messages (conversation, role, text, reasoning, created, answer, model, state)
+            VALUES (?, 'assistant', '', '', ?, ?, ?, 'running') RETURNING id
+            """,
+            [conversation.rawValue, now.rawValue, id.rawValue, model.rawValue])
         let facts = AnswerFacts(id: id, model: model, state: .running, reasoning: "", cursor: .start)
-        return Message(id: database.lastInsertedRowID, role: .assistant, text: "", created: now, answer: facts)
+        return Message(id: row, role: .assistant, text: "", created: now, answer: facts)
     }
 
-    private static func expectOneRow(_ database: Database) throws {
-        guard database.changesCount == 1 else { throw CallError(.notFound, "There is no such conversation.") }
-    }
+    static let noConversation = CallError(.notFound, "There is no such conversation.")
 
     /// The first line of what someone wrote, shortened.
     static func title(from text: String) -> String {

@@ -5,7 +5,7 @@ import SharedProtocol
 /// Tells the ledger that this web lives and how far its requests have come, so that what was produced is billed should web
 /// die. What is produced after the last report of a web that dies is billed to nobody.
 struct LeaseKeeper: ServiceLifecycle.Service {
-    static let interval = Duration.milliseconds(500)
+    static let interval = Duration.seconds(1)
     static let callTimeout = Duration.seconds(2)
 
     let owner: InstanceID
@@ -15,13 +15,16 @@ struct LeaseKeeper: ServiceLifecycle.Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: Self.interval)) != nil { await report() }
+            while (try? await Task.sleep(for: Self.interval)) != nil { await report(isLeaving: false) }
         }
+        // Everything that could reserve has stopped. A ledger that starts next need not wait for this web.
+        await report(isLeaving: true)
     }
 
-    private func report() async {
+    private func report(isLeaving: Bool) async {
         do {
-            let renewal = Ledger.Renew(owner: owner, progress: live.progress)
+            let renewal = Ledger.Renew(
+                owner: owner, progress: live.takeProgress(), isLeaving: isLeaving ? true : nil)
             _ = try await ledger.call(renewal, request: nil, timeout: Self.callTimeout)
         } catch {
             Self.log.warning("the ledger did not hear our progress", metadata: ["code": "\(error.code)"])

@@ -2,34 +2,49 @@ import NIOConcurrencyHelpers
 import SharedProtocol
 
 /// The requests of this web that hold a reservation, and how far each has come. A ledger that was restarted has forgotten
-/// what was reserved: it hears all of it again before anything else.
+/// the youngest: it hears all of them again before anything else.
 final class LiveRequests: Sendable {
-    private struct Entry {
-        var reserve: Ledger.Reserve
-        var progress: Ledger.Progress
+    private struct State {
+        var entries: [RequestID: Ledger.Assertion] = [:]
+        /// Requests that have come further since the ledger was told.
+        var progressed: Set<RequestID> = []
     }
 
-    private let entries = NIOLockedValueBox<[RequestID: Entry]>([:])
+    private let state = NIOLockedValueBox(State())
 
     /// - Parameter prompt: what the prompt is taken to cost as long as nobody says more.
-    func began(_ reserve: Ledger.Reserve, prompt: TokenCount) {
+    func began(_ reserve: Ledger.Reserve, _ grant: Ledger.Grant, prompt: TokenCount) {
         let progress = Ledger.Progress(request: reserve.request, prompt: prompt, completion: 0)
-        entries.withLockedValue { $0[reserve.request] = Entry(reserve: reserve, progress: progress) }
+        let entry = Ledger.Assertion(reserve: reserve, grant: grant, progress: progress)
+        state.withLockedValue { $0.entries[reserve.request] = entry }
     }
 
     func progressed(_ request: RequestID, completion: TokenCount) {
-        entries.withLockedValue { $0[request]?.progress.completion = completion }
+        state.withLockedValue { state in
+            guard state.entries[request] != nil else { return }
+            state.entries[request]?.progress.completion = completion
+            state.progressed.insert(request)
+        }
     }
 
+    /// The ledger has the request's end on disk.
     func ended(_ request: RequestID) {
-        entries.withLockedValue { _ = $0.removeValue(forKey: request) }
+        state.withLockedValue { state in
+            state.entries[request] = nil
+            state.progressed.remove(request)
+        }
     }
 
-    /// To be said again to a ledger that may have been restarted; the request ids make it harmless to one that was not.
-    var reserves: [Ledger.Reserve] { entries.withLockedValue { $0.values.map(\.reserve) } }
+    /// All that is reserved, to be said again to a ledger that may have been restarted.
+    func assertion(by owner: InstanceID) -> Ledger.Assert {
+        Ledger.Assert(owner: owner, reservations: state.withLockedValue { Array($0.entries.values) })
+    }
 
-    /// Only what has produced something is named: the lease covers the others.
-    var progress: [Ledger.Progress] {
-        entries.withLockedValue { $0.values.map(\.progress).filter { $0.completion > 0 } }
+    /// What has produced something since this was asked last: the lease covers the others.
+    func takeProgress() -> [Ledger.Progress] {
+        state.withLockedValue { state in
+            defer { state.progressed = [] }
+            return state.progressed.compactMap { state.entries[$0]?.progress }
+        }
     }
 }

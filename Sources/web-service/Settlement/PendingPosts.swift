@@ -1,5 +1,4 @@
 import FoundationEssentials
-import GRDB
 import SharedProtocol
 import Storage
 
@@ -17,26 +16,25 @@ struct PendingPosts: Sendable {
     init(_ database: ServiceDatabase) { self.database = database }
 
     func add(_ post: Ledger.Post) async throws(CallError) {
-        try await database.write { database in
+        try await database.write { connection in
             let json = String(decoding: try JSONEncoder().encode(post), as: UTF8.self)
-            try database.execute(
-                sql: "INSERT OR IGNORE INTO pending_posts (request, post) VALUES (?, ?)",
-                arguments: [post.request.rawValue, json])
+            try connection.execute(
+                "INSERT INTO pending_posts (request, post) VALUES (?, ?) ON CONFLICT (request) DO NOTHING",
+                [post.request.rawValue, json])
         }
     }
 
     func oldest(_ count: Int) async throws(CallError) -> [Ledger.Post] {
-        try await database.read { database in
-            let posts = try String.fetchAll(
-                database, sql: "SELECT post FROM pending_posts ORDER BY rowid LIMIT ?", arguments: [count])
-            return try posts.map { try JSONDecoder().decode(Ledger.Post.self, from: Data($0.utf8)) }
+        try await database.read { connection in
+            try connection.rows("SELECT post FROM pending_posts ORDER BY rowid LIMIT ?", [count]).map { row in
+                try JSONDecoder().decode(Ledger.Post.self, from: Data((row[0] as String).utf8))
+            }
         }
     }
 
     func remove(_ request: RequestID) async throws(CallError) {
-        try await database.write { database in
-            try database.execute(
-                sql: "DELETE FROM pending_posts WHERE request = ?", arguments: [request.rawValue])
+        try await database.write { connection in
+            try connection.execute("DELETE FROM pending_posts WHERE request = ?", [request.rawValue])
         }
     }
 }

@@ -3,7 +3,7 @@ import NIOConcurrencyHelpers
 import ServiceLifecycle
 import SharedProtocol
 
-/// Delivers the end of every request to the ledger. A post that the ledger does not take within 2 s is kept on disk, so
+/// Delivers the end of every request to the ledger, until when it counts as live. A post that the ledger does not take within 2 s is kept on disk, so
 /// that the reply may end; posts and voids that are kept are delivered when the ledger is back.
 final class Settler: ServiceLifecycle.Service {
     static let callTimeout = Duration.seconds(2)
@@ -15,18 +15,22 @@ final class Settler: ServiceLifecycle.Service {
 
     private let ledger: any Caller
     private let pending: PendingPosts
+    private let live: LiveRequests
     private let voids = NIOLockedValueBox<Set<RequestID>>([])
     private let log = Logger(label: "settler")
 
-    init(ledger: any Caller, pending: PendingPosts) {
+    init(ledger: any Caller, pending: PendingPosts, live: LiveRequests) {
         self.ledger = ledger
         self.pending = pending
+        self.live = live
     }
 
     /// Bills a request. Returns when that is durable; the receipt is nil when the ledger will say later what it cost.
     func post(_ post: Ledger.Post) async -> Ledger.Receipt? {
         do {
-            return try await ledger.call(post, request: post.request, timeout: Self.callTimeout)
+            let receipt = try await ledger.call(post, request: post.request, timeout: Self.callTimeout)
+            live.ended(post.request)
+            return receipt
         } catch {
             log.warning("a post waits", metadata: ["request_id": "\(post.request)", "code": "\(error.code)"])
         }
@@ -44,13 +48,14 @@ final class Settler: ServiceLifecycle.Service {
         while true {
             try? await Task.sleep(for: Self.retryInterval)
             let isBilled = (try? await ledger.call(post, request: post.request, timeout: Self.callTimeout)) != nil
-            if isBilled { return }
+            if isBilled { return live.ended(post.request) }
             if (try? await pending.add(post)) != nil { return }
         }
     }
 
     /// Gives a reservation back.
     func void(_ request: RequestID) async {
+        defer { live.ended(request) }
         do {
             _ = try await ledger.call(Ledger.Void(request: request), request: request, timeout: Self.callTimeout)
         } catch {
@@ -82,6 +87,7 @@ final class Settler: ServiceLifecycle.Service {
         for post in posts {
             do {
                 _ = try await ledger.call(post, request: post.request, timeout: Self.callTimeout)
+                live.ended(post.request)
                 try await pending.remove(post.request)
                 log.info("a kept post was delivered", metadata: ["request_id": "\(post.request)"])
             } catch  where error.code == .invalidParams || error.code == .internalError {

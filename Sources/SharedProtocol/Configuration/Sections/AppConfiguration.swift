@@ -93,10 +93,15 @@ extension AppConfiguration {
 }
 
 extension DatabasePoolConfiguration {
+    /// What holds where nothing is configured.
+    public static let standard = DatabasePoolConfiguration(
+        size: 5, maxOverflow: 10, timeout: .seconds(30), recycle: nil, prePing: false)
+
     init(_ section: ConfigurationSection) {
-        size = section.read("pool_size", .integer(1...1000), default: 5)
-        maxOverflow = section.read("max_overflow", .integer(0...1000), default: 10)
-        timeout = section.read("pool_timeout", .duration, default: .seconds(30))
+        let standard = Self.standard
+        size = section.read("pool_size", .integer(1...1000), default: standard.size)
+        maxOverflow = section.read("max_overflow", .integer(0...1000), default: standard.maxOverflow)
+        timeout = section.read("pool_timeout", .duration, default: standard.timeout)
         recycle = section.read("pool_recycle", .duration)
         prePing = section.read("pool_pre_ping", .flag, default: false)
         section.finish()

@@ -16,6 +16,16 @@ public struct Budget: Sendable, Hashable, Codable {
         self.starting = starting
     }
 
+    /// Whether the numbers are such as the configuration takes.
+    public var isWithinLimits: Bool {
+        let most: TokenCount
+        switch max {
+        case .unlimited: most = Self.mostTokens
+        case .tokens(let tokens): most = tokens
+        }
+        return 0...Self.mostTokens ~= most && 0...most ~= starting && 0...Self.mostRefresh ~= refresh
+    }
+
     /// The most that a pool can hold.
     public enum Limit: Sendable, Hashable, Codable {
         /// 0 means no access.

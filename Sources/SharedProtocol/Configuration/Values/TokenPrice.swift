@@ -1,5 +1,5 @@
 /// What a million tokens cost: 10⁻⁹ USD per 10⁶ tokens, exact. For the display of usage only.
-public struct TokenPrice: Sendable, Hashable {
+public struct TokenPrice: Sendable, Hashable, Codable {
     public let nanoDollarsPerMillion: Int64
 
     /// A million dollars for a million tokens.

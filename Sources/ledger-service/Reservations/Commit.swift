@@ -6,17 +6,21 @@ struct Commit: Sendable {
     var settlements: [Settlement] = []
     /// Their pools as they will be, and others whose rows were behind.
     var pools: [PoolKey: Pool] = [:]
-    /// Set when the budgets changed.
-    var clocks: BudgetClocks?
+    /// Reservations whose rows are written anew.
+    var reservations: [RequestID: Reservation] = [:]
+    /// Reservations whose rows are removed.
+    var goneReservations: Set<RequestID> = []
+    /// Set when they changed.
+    var budgets: Budgets?
+    /// All owners of reservations that are known to live; set when they changed.
+    var owners: [InstanceID]?
     /// What the callers are told when it succeeded.
     var answers: [RequestID: Result<Ledger.Receipt, CallError>] = [:]
     /// Requests that came without a reservation and were given one for the time of the commit.
     var late: [RequestID] = []
 
-    /// How many pools are written beside those of the posts.
-    static let mostUnsavedPools = 2000
-
-    var isEmpty: Bool { settlements.isEmpty && pools.isEmpty && clocks == nil }
+    /// How many pools are written beside those of the posts, and how many reservations.
+    static let mostUnsaved = 2000
 }
 
 /// How one request is billed.
@@ -29,13 +33,18 @@ struct Settlement: Sendable {
     /// Of all that was billed for the request.
     var answer: Ledger.Receipt
     var isCorrection: Bool
-    /// Nil when no pool pays.
-    var pool: PoolKey?
-    var held: TokenCount
-    /// What the pool loses: what is billed, or nothing when it is unlimited.
-    var charged: TokenCount
-    /// What did not go back because the pool's maximum was lowered.
-    var cut: TokenCount
+    /// Empty when no pool pays.
+    var charges: [Charge]
+
+    /// What it comes to for one pool.
+    struct Charge: Sendable, Equatable {
+        var pool: PoolKey
+        var held: TokenCount
+        /// What the pool loses: what is billed, or nothing when it is unlimited.
+        var charged: TokenCount
+        /// What did not go back because the pool's maximum was lowered.
+        var cut: TokenCount
+    }
 }
 
 /// What the journal already has of a request.

@@ -15,10 +15,36 @@ final class Journal: Service {
     /// Between two attempts while the database refuses.
     static let retryInterval = Duration.milliseconds(250)
 
-    private struct Pending {
-        let post: Ledger.Post
-        /// Nil when nobody waits: the post of a lost request.
-        let caller: CheckedContinuation<Result<Ledger.Receipt, CallError>, Never>?
+    private enum Pending {
+        case post(Ledger.Post, CheckedContinuation<Result<Ledger.Receipt, CallError>, Never>)
+        /// Nobody waits for it: the post of a lost request.
+        case lost(Ledger.Post)
+        /// Somebody waits until what the book has now is on disk.
+        case save(CheckedContinuation<CallError?, Never>)
+
+        var post: Ledger.Post? {
+            switch self {
+            case .post(let post, _), .lost(let post): post
+            case .save: nil
+            }
+        }
+
+        func conclude(_ commit: Commit) {
+            switch self {
+            case .post(let post, let caller):
+                caller.resume(returning: commit.answers[post.request] ?? .failure(Book.hasEnded))
+            case .lost: break
+            case .save(let caller): caller.resume(returning: nil)
+            }
+        }
+
+        func fail(_ error: CallError) {
+            switch self {
+            case .post(_, let caller): caller.resume(returning: .failure(error))
+            case .lost: break
+            case .save(let caller): caller.resume(returning: error)
+            }
+        }
     }
 
     private struct State {
@@ -43,7 +69,7 @@ final class Journal: Service {
     /// Bills a request; returns once that is on disk.
     func post(_ post: Ledger.Post) async throws(CallError) -> Ledger.Receipt {
         let result = await withCheckedContinuation { caller in
-            if let refusal = enqueue(Pending(post: post, caller: caller)) {
+            if let refusal = enqueue(.post(post, caller)) {
                 caller.resume(returning: .failure(refusal))
             }
         }
@@ -52,7 +78,16 @@ final class Journal: Service {
 
     /// Bills requests whose owner is gone. Those that do not fit the queue come again with the next sweep.
     func post(lost posts: [Ledger.Post]) {
-        for post in posts where enqueue(Pending(post: post, caller: nil)) != nil { return }
+        for post in posts where enqueue(.lost(post)) != nil { return }
+    }
+
+    /// Returns when every change of the book until now is on disk. Throws when the database refuses; the change is made all
+    /// the same, and written when it can be.
+    func save() async throws(CallError) {
+        let failure = await withCheckedContinuation { caller in
+            if let refusal = enqueue(.save(caller)) { caller.resume(returning: refusal) }
+        }
+        if let failure { throw failure }
     }
 
     /// Has what nobody waits for written soon.
@@ -95,29 +130,24 @@ final class Journal: Service {
 
     /// - Returns: whether it succeeded.
     private func commit(_ batch: [Pending]) async -> Bool {
-        let posts = batch.map(\.post)
+        let posts = batch.compactMap(\.post)
         do throws(CallError) {
-            try await database.write { [book] database in
-                var recorded: [RequestID: Recorded] = [:]
-                for post in posts {
-                    recorded[post.request] = try UsageEventStore.recorded(post.request, database)
-                }
-                let (commit, now) = book.step { [recorded] book, moment in
+            try await database.write { [book] connection in
+                let recorded = try UsageEventStore.recorded(posts.map(\.request), connection)
+                let (commit, now) = book.step { book, moment in
                     (book.prepareCommit(posts, recorded: recorded, at: moment.wall), moment.wall)
                 }
-                try JournalStore.write(commit, at: now, database)
+                try JournalStore.write(commit, at: now, connection)
             }
         } catch {
             book.step { book, _ in book.abandonCommit() }
-            for pending in batch { pending.caller?.resume(returning: .failure(error)) }
+            for pending in batch { pending.fail(error) }
             return false
         }
         let (commit, isMoreDue) = book.step { book, moment in
-            (book.concludeCommit(at: moment.wall), book.hasUnsaved)
+            (book.concludeCommit(at: moment.wall), book.unsaved.isSomethingDue(at: moment.uptime))
         }
-        for pending in batch {
-            pending.caller?.resume(returning: commit.answers[pending.post.request] ?? .failure(Book.hasEnded))
-        }
+        for pending in batch { pending.conclude(commit) }
         for settlement in commit.settlements { logger.log(settlement) }
         if isMoreDue { writeUnsaved() }
         return true

@@ -2,11 +2,10 @@ import Logging
 import ServiceLifecycle
 import SharedProtocol
 
-/// What happens by itself: silent owners lose their reservations, and pools that began without a bill are written.
+/// What happens by itself: silent owners lose their reservations, what is behind on disk is written.
 struct Housekeeping: Service {
     /// A lease is 15 s; what it covered must be settled within 30.
     static let interval = Duration.seconds(1)
-
     private let book: LiveBook
     private let journal: Journal
     private let logger: Logger
@@ -19,19 +18,28 @@ struct Housekeeping: Service {
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
+            async let _ = openBarrier()
+            while true {
                 try await Task.sleep(for: Self.interval)
                 sweep()
             }
         }
     }
 
+    /// Owners that have said nothing by now are taken for dead.
+    private func openBarrier() async throws {
+        try await Task.sleep(for: StartBarrier.longest)
+        book.openBarrier()
+    }
+
     func sweep() {
-        let (lost, hasUnsaved) = book.step { book, moment in (book.endLeases(at: moment), book.hasUnsaved) }
+        let (lost, isDue) = book.step { book, moment in
+            (book.endLeases(at: moment), book.unsaved.isSomethingDue(at: moment.uptime))
+        }
         if !lost.isEmpty {
             logger.warning("An owner of reservations is gone.", metadata: ["posts": .stringConvertible(lost.count)])
             journal.post(lost: lost)
         }
-        if hasUnsaved { journal.writeUnsaved() }
+        if isDue { journal.writeUnsaved() }
     }
 }

@@ -1,0 +1,67 @@
+import SharedProtocol
+import Storage
+import Synchronization
+
+/// The budgets as this ledger last read them. A number in the database grows with every change that any ledger makes.
+struct SharedBudgets: Sendable {
+    private var revision: Int64 = 0
+    private(set) var budgets = Budgets()
+
+    mutating func use(_ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
+        budgets.use(groups, models)
+    }
+
+    /// The moment by the database's clock, with the budgets read anew if they changed.
+    mutating func bringUp(_ connection: any SQLConnection) throws -> Moment {
+        let row = try connection.row(
+            """
+            SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), revision FROM budget_revision
+            """)
+        guard let row else { throw CallError(.storageFailed, "The ledger's tables are incomplete.") }
+        if row[1] as Int64 != revision {
+            revision = row[1]
+            let stored = try BudgetStore.load(connection)
+            var current = Budgets(clocks: stored.clocks, overrides: stored.overrides, changes: stored.changes)
+            current.use(budgets.groups, budgets.models)
+            budgets = current
+        }
+        return Moment(wall: Timestamp(row[0]), uptime: row[0])
+    }
+
+    /// Takes over what another copy has read, under the groups that hold here.
+    mutating func adopt(_ other: SharedBudgets) {
+        guard other.revision > revision else { return }
+        let (groups, models) = (budgets.groups, budgets.models)
+        self = other
+        use(groups, models)
+    }
+
+    /// Makes a change, alone among all ledgers, and has all of them see it.
+    mutating func change(_ connection: any SQLConnection, _ body: (inout Budgets, Timestamp) -> Bool) throws {
+        try connection.execute("SELECT revision FROM budget_revision FOR UPDATE")
+        let moment = try bringUp(connection)
+        guard body(&budgets, moment.wall) else { return }
+        try BudgetStore.write(budgets, connection)
+        try connection.execute("UPDATE budget_revision SET revision = revision + 1")
+        revision += 1
+    }
+}
+
+/// What the transactions of one ledger have read of the budgets. The lock is never held while the database is asked.
+final class BudgetCache: Sendable {
+    private let state = Mutex(SharedBudgets())
+
+    var copy: SharedBudgets { state.withLock { $0 } }
+
+    func use(_ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
+        state.withLock { $0.use(groups, models) }
+    }
+
+    /// The database's moment, and the budgets in force.
+    func bringUp(_ connection: any SQLConnection) throws -> (Moment, Budgets) {
+        var current = copy
+        let moment = try current.bringUp(connection)
+        state.withLock { [current] in $0.adopt(current) }
+        return (moment, current.budgets)
+    }
+}

@@ -1,0 +1,93 @@
+import SharedProtocol
+import Storage
+
+/// The usage events: one row for each billed request, and one for its correction. Every number about usage derives from
+/// them.
+enum UsageEventStore {
+    static func insert(
+        _ settlement: Settlement, at now: Timestamp, on day: CalendarDay, _ connection: any SQLConnection
+    ) throws {
+        let (bill, usage, receipt) = (settlement.bill, settlement.usage, settlement.receipt)
+        try connection.execute(
+            """
+            INSERT INTO usage_events (request, is_correction, time, day, user_id, group_name, key_id, source, model,
+                endpoint, prompt, completion, is_estimated, started, duration_ms, first_token_ms, outcome, billed,
+                written_off, cost)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                settlement.request.rawValue, settlement.isCorrection, now.rawValue, day.rawValue,
+                bill.account.user.rawValue,
+                bill.group?.rawValue, bill.key?.rawValue, bill.source.rawValue, bill.model.rawValue, usage.endpoint,
+                usage.prompt.rawValue, usage.completion.rawValue, usage.isEstimated, usage.started.rawValue,
+                usage.durationMs, usage.firstTokenMs, usage.outcome.rawValue, receipt.billed.rawValue,
+                receipt.writtenOff.rawValue, receipt.cost.rawValue,
+            ])
+    }
+
+    /// What has been billed for requests; those that are not named have not been.
+    static func recorded(
+        _ requests: [RequestID], _ connection: any SQLConnection
+    ) throws -> [RequestID: Recorded] {
+        var recorded: [RequestID: Recorded] = [:]
+        for request in Set(requests) {
+            let rows = try connection.rows(
+                "SELECT \(recordedColumns) FROM usage_events WHERE request = ?", [request.rawValue])
+            for row in rows { note(row, in: &recorded) }
+        }
+        return recorded
+    }
+
+    static let recordedColumns = "request, prompt, completion, billed, written_off, cost, outcome"
+
+    /// A request has one row, and a second one when it was corrected.
+    static func note(_ row: SQLRow, in recorded: inout [RequestID: Recorded]) {
+        let request = RequestID(row[0] as String)
+        let before = recorded[request]
+        let receipt = Ledger.Receipt(
+            billed: TokenCount(row[3]), writtenOff: TokenCount(row[4]), cost: NanoDollars(row[5]))
+        recorded[request] = Recorded(
+            prompt: TokenCount(row[1]) + (before?.prompt ?? 0),
+            completion: TokenCount(row[2]) + (before?.completion ?? 0),
+            receipt: before.map { $0.receipt + receipt } ?? receipt,
+            mayBeCorrected: before == nil && row[6] as String == Ledger.Outcome.lost.rawValue)
+    }
+
+    /// A user's events before an id, newest first. Walks the index of the user's rows: no scan.
+    static func page(
+        of user: UserID, before: Int64?, limit: Int, _ connection: any SQLConnection
+    ) throws -> [Ledger.UsageEvent] {
+        try connection.rows(
+            """
+            SELECT id, request, key_id, source, model, prompt, completion, is_estimated, endpoint, started,
+                duration_ms, first_token_ms, outcome, billed, written_off, cost
+            FROM usage_events WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+            """,
+            [user.rawValue, before ?? .max, limit]
+        ).map(event)
+    }
+
+    /// Removes events of days before `day`, as many as one transaction shall; their sums stay.
+    ///
+    /// - Returns: how many.
+    static func prune(before day: CalendarDay, _ connection: any SQLConnection) throws -> Int {
+        try connection.execute(
+            "UPDATE retention SET pruned_before = ? WHERE pruned_before < ?", [day.rawValue, day.rawValue])
+        return try connection.execute(
+            "DELETE FROM usage_events WHERE id IN (SELECT id FROM usage_events WHERE day < ? LIMIT ?)",
+            [day.rawValue, pruneBatch])
+    }
+
+    static let pruneBatch = 1000
+
+    private static func event(_ row: SQLRow) -> Ledger.UsageEvent {
+        Ledger.UsageEvent(
+            id: row[0], request: RequestID(row[1] as String), key: (row[2] as Int64?).map { KeyID($0) },
+            source: Ledger.Source(row[3] as String), model: ModelName(row[4] as String),
+            usage: Ledger.Usage(
+                prompt: TokenCount(row[5]), completion: TokenCount(row[6]), isEstimated: row[7], endpoint: row[8],
+                started: Timestamp(row[9]), durationMs: row[10], firstTokenMs: row[11],
+                outcome: Ledger.Outcome(row[12] as String)),
+            billed: TokenCount(row[13]), writtenOff: TokenCount(row[14]), cost: NanoDollars(row[15]))
+    }
+}
