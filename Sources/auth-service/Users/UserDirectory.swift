@@ -1,4 +1,3 @@
-import GRDB
 import SharedProtocol
 import Storage
 
@@ -9,21 +8,19 @@ struct UserDirectory: Sendable {
     /// Users whose address contains the text, in the order of their addresses.
     func find(_ call: Auth.FindUsers) async throws(CallError) -> [Auth.UserRecord] {
         guard 1...200 ~= call.limit else { throw CallError(.invalidParams, "limit is not from 1 to 200") }
-        return try await database.read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT \(User.columns) FROM user
-                    WHERE email LIKE ? ESCAPE '\\' AND email > ? ORDER BY email LIMIT ?
-                    """,
-                arguments: [Self.pattern(containing: call.search), call.after ?? "", call.limit]
-            ).map { User($0).record }
+        let sql = """
+            SELECT \(User.columns) FROM user
+            WHERE email LIKE ? ESCAPE '\\' AND email > ? ORDER BY email LIMIT ?
+            """
+        return try await database.read { connection in
+            try connection.rows(sql, [Self.pattern(containing: call.search), call.after ?? "", Int64(call.limit)])
+                .map { User($0).record }
         }
     }
 
     func get(_ id: UserID) async throws(CallError) -> Auth.UserRecord {
-        try await database.read { database in
-            guard let user = try User.find(id, database) else { throw CallError(.notFound, "There is no such user.") }
+        try await database.read { connection in
+            guard let user = try User.find(id, connection) else { throw CallError(.notFound, "There is no such user.") }
             return user.record
         }
     }
@@ -34,11 +31,9 @@ struct UserDirectory: Sendable {
         }
         if users.isEmpty { return [] }
         let places = users.map { _ in "?" }.joined(separator: ", ")
-        return try await database.read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT id, email FROM user WHERE id IN (\(places))",
-                arguments: StatementArguments(users.map(\.rawValue))
-            ).map { Auth.UserName(user: UserID($0["id"]), email: $0["email"]) }
+        return try await database.read { connection in
+            try connection.rows("SELECT id, email FROM user WHERE id IN (\(places))", users.map(\.rawValue))
+                .map { Auth.UserName(user: UserID($0["id"]), email: $0["email"]) }
         }
     }
 
