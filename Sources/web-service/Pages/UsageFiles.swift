@@ -90,7 +90,7 @@ struct EventsFile: Sendable {
     }
 
     static let header: [CSVCell] = [
-        "time", "request", "way_in", "key", "model", "prompt_tokens", "completion_tokens", "estimated",
+        "time", "request", "source", "key", "model", "prompt_tokens", "completion_tokens", "estimated",
         "billed_tokens", "written_off_tokens", "cost_usd", "duration_ms", "first_token_ms", "outcome",
     ]
 

@@ -67,7 +67,7 @@ struct UsageAspect: Sendable {
         // An override of the user's own belongs to no group.
         label: { $0.isEmpty ? "Users’ own budgets" : $0 })
     static let source = UsageAspect(
-        code: "source", title: "By way in", subject: "Way in", lines: { $0.sources },
+        code: "source", title: "By source", subject: "Source", lines: { $0.sources },
         label: { Ledger.Source($0).label })
 
     /// - Parameter names: of the keys that are not revoked; nil when auth cannot say.
