@@ -101,7 +101,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "lumen",
-            dependencies: service + [hummingbird, .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: service + ["Storage", hummingbird, .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: strict
         ),
         .testTarget(
@@ -109,16 +109,24 @@ let package = Package(
             dependencies: ["SharedProtocol", nioCore, nioPosix, nioLocks],
             swiftSettings: strict
         ),
-        .testTarget(
-            name: "StorageTests", dependencies: ["Storage", "SharedProtocol", logging], swiftSettings: strict
-        ),
-        .testTarget(
-            name: "AuthServiceTests",
-            dependencies: ["auth-service", "SharedProtocol", "Storage", logging, nioCore, nioPosix, nioLocks],
+        .target(
+            name: "StorageTesting", dependencies: ["Storage", "SharedProtocol", logging], path: "Tests/StorageTesting",
             swiftSettings: strict
         ),
         .testTarget(
-            name: "LedgerServiceTests", dependencies: ["ledger-service", "SharedProtocol", "Storage", grdb],
+            name: "StorageTests", dependencies: ["Storage", "StorageTesting", "SharedProtocol", logging, nioLocks],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "AuthServiceTests",
+            dependencies: [
+                "auth-service", "SharedProtocol", "Storage", "StorageTesting", logging, nioCore, nioPosix, nioLocks,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "LedgerServiceTests",
+            dependencies: ["ledger-service", "SharedProtocol", "Storage", "StorageTesting", grdb, logging],
             swiftSettings: strict
         ),
         .testTarget(
@@ -129,7 +137,7 @@ let package = Package(
         .testTarget(
             name: "WebServiceTests",
             dependencies: [
-                "web-service", "SharedProtocol", "Storage", hummingbird, nioCore, nioPosix,
+                "web-service", "SharedProtocol", "Storage", "StorageTesting", hummingbird, nioCore, nioPosix,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],

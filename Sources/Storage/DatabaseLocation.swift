@@ -12,21 +12,12 @@ public enum DatabaseLocation: Sendable, Hashable {
     case postgres(url: Secret, schema: String, pool: DatabasePoolConfiguration)
 
     /// - Parameter pool: `app.db_pool`; no effect with SQLite.
-    /// - Throws: a sentence, when the URL names nothing that this service can use.
-    public init(
-        of service: ServiceName, beside url: DatabaseURL, pool: DatabasePoolConfiguration = .standard
-    ) throws(StorageProblem) {
+    public init(of service: ServiceName, beside url: DatabaseURL, pool: DatabasePoolConfiguration = .standard) {
         switch url {
         case .sqlite(let path):
             let name = path.split(separator: "/").last ?? ""
             self = .sqlite(path: String(path.dropLast(name.count)) + Self.fileName(name, of: service))
         case .postgres(let url):
-            // Until the ledger has its tables for PostgreSQL.
-            if service == .ledger {
-                throw StorageProblem(
-                    "app.database_url names PostgreSQL, which the ledger of this version cannot use yet; use sqlite:///…."
-                )
-            }
             self = .postgres(url: url, schema: service.rawValue, pool: pool)
         }
     }

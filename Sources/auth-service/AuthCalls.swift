@@ -6,6 +6,8 @@ import Storage
 /// What auth-service answers, call by call.
 struct AuthCalls: Sendable {
     let lastUse: LastUseWriter
+    /// Nil when there is no other instance to follow.
+    let follower: RevocationFollower?
     private let sessions: Sessions
     private let keys: APIKeys
     private let directory: UserDirectory
@@ -21,6 +23,7 @@ struct AuthCalls: Sendable {
         clock: @escaping @Sendable () -> Timestamp, timers: any EventLoopGroup, logger: Logger
     ) async throws(CallError) {
         revocations = RevocationFeed(try await database.read(Revision.current), timers: timers)
+        follower = database.engine == .sqlite ? nil : RevocationFollower(database: database, feed: revocations)
         lastUse = LastUseWriter(database, logger: logger)
         sessions = Sessions(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
         keys = APIKeys(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)

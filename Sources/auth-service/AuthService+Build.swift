@@ -9,18 +9,21 @@ extension AuthService {
     static func build(_ process: ServiceProcess) async throws -> [any ServiceLifecycle.Service] {
         let logger = Logger(label: "auth")
         let watcher = process.configuration
-        let database = try open(watcher.current.app.databaseURL, logger)
+        let database = try open(watcher.current.app, logger)
         let auth = try await AuthCalls(
             database, configuration: { watcher.current }, clock: Timestamp.now, timers: process.group, logger: logger)
         let socket = process.listen ?? watcher.current.app.runDirectory + "/auth.sock"
-        return [auth.lastUse, CallServer(process.identity, socket: socket, calls: auth.table, on: process.group)]
+        let server = CallServer(process.identity, socket: socket, calls: auth.table, on: process.group)
+        return ([auth.lastUse, auth.follower, server] as [(any ServiceLifecycle.Service)?]).compactMap(\.self)
     }
 
-    private static func open(_ url: DatabaseURL, _ logger: Logger) throws -> ServiceDatabase {
+    private static func open(_ app: AppConfiguration, _ logger: Logger) throws -> ServiceDatabase {
         do throws(StorageProblem) {
-            let location = try DatabaseLocation(of: .auth, beside: url)
+            let location = DatabaseLocation(of: .auth, beside: app.databaseURL, pool: app.databasePool)
             return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: logger)
         } catch {
+            // What may pass by itself is no mistake of the configuration: the supervisor tries again.
+            if error.isTransient { throw error }
             throw UnusableConfiguration(error.description)
         }
     }

@@ -35,7 +35,7 @@ extension LedgerService {
 
     private static func open(_ configuration: LumenConfiguration, _ logger: Logger) throws -> ServiceDatabase {
         do throws(StorageProblem) {
-            let location = try DatabaseLocation(
+            let location = DatabaseLocation(
                 of: .ledger, beside: configuration.app.databaseURL, pool: configuration.app.databasePool)
             return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: logger)
         } catch {

@@ -1,7 +1,9 @@
 import Storage
 
-/// The migrations of web's own database, `lumen.web.db`. A released one is never changed: the next one mends it.
+/// The migrations of web's own database. A released one is never changed: the next one mends it.
 let webMigrations = [
-    Migration(1, ChatSchema.conversations),
-    Migration(2, PendingPosts.schema),
+    Migration(1, sqlite: ChatSchema.sqlite, postgres: ChatSchema.postgres),
+    Migration(2, sqlite: PendingPosts.schema + " STRICT", postgres: PendingPosts.schema),
+    // Several webs on one database: what belongs to which.
+    Migration(3, sqlite: Presence.schema(integer: "INTEGER"), postgres: Presence.schema(integer: "BIGINT")),
 ]

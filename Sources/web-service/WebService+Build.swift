@@ -19,11 +19,13 @@ extension WebService {
     static let idleTimeout = TimeAmount.seconds(75)
 
     /// Puts the service together. The order is that of dependence: what stands first stops last.
-    static func build(_ process: ServiceProcess) throws -> [any ServiceLifecycle.Service] {
+    static func build(_ process: ServiceProcess) async throws -> [any ServiceLifecycle.Service] {
         let configuration = process.configuration.current
         let folder = configuration.app.runDirectory
         let database = try openDatabase(configuration)
         let identity = process.identity
+        let presence = Presence(database: database, instance: identity.instance)
+        try await presence.renew()
         let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
         let live = LiveRequests()
         let ledger = try CallClient(
@@ -33,12 +35,13 @@ extension WebService {
         let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
 
         let identities = Identities(auth: auth, configuration: process.configuration)
-        let settler = Settler(ledger: ledger, pending: PendingPosts(database), live: live)
+        let settler = Settler(
+            ledger: ledger, pending: PendingPosts(database, owner: identity.instance), live: live)
         let call = ChatCall(
             owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
             routers: routers, settler: settler, live: live, executor: process.executor)
         let desk = AnswerDesk(
-            store: ChatStore(database: database), begin: call.forChat,
+            store: ChatStore(database: database, writer: identity.instance), begin: call.forChat,
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
         let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk)
         let presences = ClientPresences { process.configuration.current.routing.clientStall }
@@ -54,7 +57,7 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            settler, lease, routers, identities, presences, status, desk,
+            presence, settler, lease, routers, identities, presences, status, desk,
             application(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }
@@ -75,9 +78,12 @@ extension WebService {
 
     private static func openDatabase(_ configuration: LumenConfiguration) throws -> ServiceDatabase {
         do throws(StorageProblem) {
-            let location = try DatabaseLocation(of: .web, beside: configuration.app.databaseURL)
+            let location = DatabaseLocation(
+                of: .web, beside: configuration.app.databaseURL, pool: configuration.app.databasePool)
             return try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "storage"))
         } catch {
+            // What may pass by itself is no mistake of the configuration: the supervisor tries again.
+            if error.isTransient { throw error }
             throw UnusableConfiguration(error.description)
         }
     }

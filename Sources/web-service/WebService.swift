@@ -11,6 +11,6 @@ struct WebService: AsyncParsableCommand {
     @OptionGroup var arguments: ServiceArguments
 
     func run() async throws {
-        try await ServiceProcess.run(.web, arguments) { try WebService.build($0) }
+        try await ServiceProcess.run(.web, arguments) { try await WebService.build($0) }
     }
 }

@@ -4,24 +4,22 @@ import NIOConcurrencyHelpers
 import NIOPosix
 import SharedProtocol
 import Storage
+import StorageTesting
 
 @testable import auth_service
 
 /// A folder with a real database, a clock that the test turns, and the service on them, as often as it is started.
 final class AuthFixture: Sendable {
-    private let folder: String
+    let database: TestDatabase
     private let time = NIOLockedValueBox(Timestamp(1_800_000_000_000))
     private let configuration: NIOLockedValueBox<LumenConfiguration>
 
     static let hour: Int64 = 3_600_000
 
     init(_ more: String = "") throws {
-        folder = NSTemporaryDirectory() + "lumen-auth-" + RandomText.base32(8)
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        database = try TestDatabase()
         configuration = NIOLockedValueBox(try Self.load(Self.withDevUser + more))
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     static let withDevUser = """
         app:
@@ -39,13 +37,12 @@ final class AuthFixture: Sendable {
     /// Opens the database and the service on it. Both end with the value that is returned.
     func start() async throws -> RunningAuth {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let location = try DatabaseLocation(of: .auth, beside: .sqlite(path: folder + "/lumen.db"))
-        let database = try ServiceDatabase(at: location, migrations: Schema.migrations, logger: logger)
+        let database = try database.open(.auth, Schema.migrations)
         let calls = try await AuthCalls(
             database, configuration: { self.configuration.withLockedValue { $0 } },
             clock: { self.time.withLockedValue { $0 } }, timers: MultiThreadedEventLoopGroup.singleton,
             logger: logger)
-        return RunningAuth(database: database, calls: calls, caller: InProcessCaller(calls.table))
+        return RunningAuth(database: database, fixture: self, calls: calls, caller: InProcessCaller(calls.table))
     }
 
     var now: Timestamp { time.withLockedValue { $0 } }
@@ -68,8 +65,8 @@ final class AuthFixture: Sendable {
 
     /// Everything that is on disk, the write-ahead log included.
     func filesContain(_ text: String) throws -> Bool {
-        try FileManager.default.contentsOfDirectory(atPath: folder).contains { name in
-            let content = try Data(contentsOf: URL(filePath: folder + "/" + name))
+        try FileManager.default.contentsOfDirectory(atPath: database.folder).contains { name in
+            let content = try Data(contentsOf: URL(filePath: database.folder + "/" + name))
             return content.range(of: Data(text.utf8)) != nil
         }
     }
@@ -78,6 +75,8 @@ final class AuthFixture: Sendable {
 /// The service as a caller sees it.
 struct RunningAuth {
     let database: ServiceDatabase
+    /// The database is there as long as it is used.
+    let fixture: AuthFixture
     let calls: AuthCalls
     let caller: InProcessCaller
 
@@ -101,7 +100,7 @@ struct RunningAuth {
 
     func disable(_ email: String) async throws {
         try await database.write { connection in
-            try connection.execute("UPDATE user SET disabled = 1 WHERE email = ?", [email])
+            try connection.execute("UPDATE users SET disabled = 1 WHERE email = ?", [email])
         }
     }
 

@@ -1,10 +1,11 @@
 import NIOPosix
 import SharedProtocol
+import StorageTesting
 import Testing
 
 @testable import auth_service
 
-@Suite struct RevocationTests {
+@Suite(.bothEngines) struct RevocationTests {
     private let fixture: AuthFixture
     private let auth: RunningAuth
 

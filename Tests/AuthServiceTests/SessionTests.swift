@@ -1,9 +1,10 @@
 import SharedProtocol
+import StorageTesting
 import Testing
 
 @testable import auth_service
 
-@Suite struct SessionTests {
+@Suite(.bothEngines) struct SessionTests {
     private let fixture: AuthFixture
     private let auth: RunningAuth
 
@@ -51,7 +52,7 @@ import Testing
               redirect_uri: https://lumen.example/callback
             """)
         #expect(await auth.failure(Auth.DevLogin()) == .refused)
-        #expect(try await auth.number("SELECT count(*) FROM user") == 0)
+        #expect(try await auth.number("SELECT count(*) FROM users") == 0)
     }
 
     @Test func unknownSessionIsRefused() async throws {

@@ -1,9 +1,11 @@
 import SharedProtocol
+import Storage
+import StorageTesting
 import Testing
 
 @testable import auth_service
 
-@Suite struct UserDirectoryTests {
+@Suite(.bothEngines) struct UserDirectoryTests {
     private let fixture: AuthFixture
     private let auth: RunningAuth
 

@@ -1,17 +1,18 @@
+import StorageTesting
 import Testing
 
 @testable import SharedProtocol
 @testable import ledger_service
 
 /// Budgets that change while the ledger runs.
-struct BudgetChangeTests {
+@Suite(.bothEngines) struct BudgetChangeTests {
     let hour: Int64 = 3_600_000
 
     @Test func aLoweredMaximumHoldsAtOnceAndIsAnEntry() async throws {
         let ledger = try await TestLedger([.test("default", .of(1000))])
         let call = Ledger.Reserve.test(limit: 300)
         _ = try await ledger.call(call)
-        ledger.follow([.test("default", .of(200))])
+        try await ledger.follow([.test("default", .of(200))])
         #expect(try await ledger.pool() == .test(balance: 0, reserved: 300, max: 200))
         _ = try await ledger.call(Ledger.Post.test(call.request, completion: 10))
         #expect(try await ledger.pool() == .test(balance: 200, max: 200))
@@ -23,7 +24,7 @@ struct BudgetChangeTests {
         let ledger = try await TestLedger([.test("default", .of(1000, refresh: 0, starting: 10))])
         _ = try await ledger.call(Ledger.Reserve.test(limit: 1))
         ledger.clock.pass(100 * hour)
-        ledger.follow([.test("default", .of(1000, refresh: 5))])
+        try await ledger.follow([.test("default", .of(1000, refresh: 5))])
         ledger.clock.pass(2 * hour)
         #expect(try await ledger.pool().balance == 19)
     }
@@ -32,7 +33,7 @@ struct BudgetChangeTests {
         let account = Ledger.Account.test(1, created: .start)
         let ledger = try await TestLedger([.test("default", .of(10))])
         ledger.clock.pass(100 * hour)
-        ledger.follow([.test("default", .of(10), models: ["small": .of(1000, refresh: 5, starting: 1)])])
+        try await ledger.follow([.test("default", .of(10), models: ["small": .of(1000, refresh: 5, starting: 1)])])
         ledger.clock.pass(2 * hour)
         #expect(try await ledger.pool("small", of: account).balance == 11)
         let later = Ledger.Account.test(2, created: .start + 101 * hour)
@@ -40,29 +41,29 @@ struct BudgetChangeTests {
     }
 
     @Test func anEntrysClockSurvivesARestart() async throws {
-        let (folder, clock) = (try ScratchFolder(), TestClock())
+        let (store, clock) = (try TestDatabase(), TestClock())
         let groups = [GroupConfiguration.test("default", .of(1000, refresh: 5, starting: 0))]
-        try await TestLedger(groups, in: folder, clock: clock).stop()
+        try await TestLedger(groups, in: store, clock: clock).stop()
         clock.pass(7 * hour)
-        let ledger = try await TestLedger(groups, in: folder, clock: clock)
+        let ledger = try await TestLedger(groups, in: store, clock: clock)
         #expect(try await ledger.pool().balance == 35)
         // One that was gone is new when it comes back.
-        ledger.follow([])
-        ledger.follow(groups)
+        try await ledger.follow([])
+        try await ledger.follow(groups)
         clock.pass(hour)
         #expect(try await ledger.pool().balance == 5)
     }
 
     @Test func timeUnderOtherBudgetsWhileTheLedgerWasDownIsTheOldOnes() async throws {
-        let (folder, clock) = (try ScratchFolder(), TestClock())
+        let (store, clock) = (try TestDatabase(), TestClock())
         do {
             let groups = [GroupConfiguration.test("default", .of(1000, refresh: 5, starting: 0))]
-            let old = try await TestLedger(groups, in: folder, clock: clock)
+            let old = try await TestLedger(groups, in: store, clock: clock)
             _ = try await old.call(Ledger.Post.test(.random(), completion: 1))
             try await old.stop()
         }
         clock.pass(10 * hour)
-        let new = try await TestLedger([.test("default", .of(1000, refresh: 100))], in: folder, clock: clock)
+        let new = try await TestLedger([.test("default", .of(1000, refresh: 100))], in: store, clock: clock)
         clock.pass(hour)
         #expect(try await new.pool().balance == 150)
     }
@@ -72,7 +73,7 @@ struct BudgetChangeTests {
         let ledger = try await TestLedger(groups, [.test("small", output: 1_000_000)])
         let call = Ledger.Reserve.test(limit: 100)
         _ = try await ledger.call(call)
-        ledger.follow(groups, [.test("small", output: 9_000_000)])
+        try await ledger.follow(groups, [.test("small", output: 9_000_000)])
         #expect(try await ledger.call(Ledger.Post.test(call.request, completion: 5)).cost == 5)
     }
 
@@ -80,9 +81,9 @@ struct BudgetChangeTests {
         let ledger = try await TestLedger([.test("default", .of(100))])
         let call = Ledger.Reserve.test(limit: 60)
         _ = try await ledger.call(call)
-        ledger.follow([])
+        try await ledger.follow([])
         #expect(try await ledger.call(Ledger.Post.test(call.request, completion: 60)).billed == 60)
-        ledger.follow([.test("default", .of(100))])
+        try await ledger.follow([.test("default", .of(100))])
         #expect(try await ledger.pool() == .test(balance: 40, max: 100))
     }
 }

@@ -1,9 +1,10 @@
+import StorageTesting
 import Testing
 
 @testable import SharedProtocol
 @testable import ledger_service
 
-struct IdempotencyTests {
+@Suite(.bothEngines) struct IdempotencyTests {
     @Test func aRepeatedReserveGetsTheFirstAnswer() async throws {
         let ledger = try await TestLedger([.test("default", .of(100))])
         let call = Ledger.Reserve.test(limit: 60)
@@ -79,7 +80,7 @@ struct IdempotencyTests {
         #expect(
             try await ledger.call(Ledger.Post.test(.random(), completion: 70))
                 == Ledger.Receipt(billed: 30, writtenOff: 40, cost: 0))
-        ledger.follow([])
+        try await ledger.follow([])
         #expect(
             try await ledger.call(Ledger.Post.test(.random(), completion: 70))
                 == Ledger.Receipt(billed: 0, writtenOff: 70, cost: 0))

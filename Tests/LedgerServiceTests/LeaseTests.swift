@@ -1,9 +1,10 @@
+import StorageTesting
 import Testing
 
 @testable import SharedProtocol
 @testable import ledger_service
 
-struct LeaseTests {
+@Suite(.bothEngines) struct LeaseTests {
     let groups = [GroupConfiguration.test("default", .of(1000))]
 
     @Test func aSilentOwnersReservationsAreVoided() async throws {
@@ -11,10 +12,10 @@ struct LeaseTests {
         let call = Ledger.Reserve.test(limit: 300)
         _ = try await ledger.call(call)
         ledger.clock.pass(OwnerLeases.length)
-        ledger.calls.housekeeping.sweep()
+        try await ledger.sweep()
         #expect(try await ledger.pool().reserved == 300)
         ledger.clock.pass(1)
-        ledger.calls.housekeeping.sweep()
+        try await ledger.sweep()
         #expect(try await ledger.pool() == .test(balance: 1000, max: 1000))
         await #expect(throws: Book.hasEnded) { try await ledger.call(call) }
     }
@@ -25,7 +26,7 @@ struct LeaseTests {
         for _ in 0..<10 {
             ledger.clock.pass(OwnerLeases.length)
             _ = try await ledger.call(Ledger.Renew(owner: InstanceID("web"), progress: []))
-            ledger.calls.housekeeping.sweep()
+            try await ledger.sweep()
         }
         #expect(try await ledger.pool().reserved == 300)
     }
@@ -37,8 +38,8 @@ struct LeaseTests {
         let progress = Ledger.Progress(request: call.request, prompt: 20, completion: 35)
         _ = try await ledger.call(Ledger.Renew(owner: InstanceID("web"), progress: [progress]))
         ledger.clock.pass(OwnerLeases.length + 1)
-        ledger.calls.housekeeping.sweep()
-        while try await ledger.pool().reserved != 0 { await Task.yield() }
+        try await ledger.sweep()
+        while try await ledger.pool().reserved != 0 { try await Task.sleep(for: .milliseconds(5)) }
         #expect(try await ledger.pool() == .test(balance: 945, max: 1000))
         let event = try await ledger.call(Ledger.Events(user: UserID(1), before: nil, limit: 1)).first
         #expect(event?.usage.outcome == .lost)
@@ -60,7 +61,7 @@ struct LeaseTests {
         let progress = Ledger.Progress(request: call.request, prompt: 20, completion: 35)
         _ = try await ledger.call(Ledger.Renew(owner: InstanceID("other"), progress: [progress]))
         ledger.clock.pass(OwnerLeases.length + 1)
-        ledger.calls.housekeeping.sweep()
+        try await ledger.sweep()
         #expect(try await ledger.pool() == .test(balance: 1000, max: 1000))
     }
 
@@ -69,7 +70,7 @@ struct LeaseTests {
         let call = Ledger.Reserve.test(limit: 300)
         _ = try await ledger.call(call)
         ledger.clock.pass(OwnerLeases.length + 1)
-        ledger.calls.housekeeping.sweep()
+        try await ledger.sweep()
         #expect(try await ledger.call(Ledger.Post.test(call.request, completion: 40)).billed == 40)
         #expect(try await ledger.pool() == .test(balance: 960, max: 1000))
     }

@@ -1,54 +1,85 @@
-import Foundation
 import Logging
 import Storage
+import StorageTesting
 import Synchronization
 
 @testable import SharedProtocol
 @testable import ledger_service
 
-/// A ledger on a file of its own, called as by web, with a clock that the test sets.
+/// A ledger on a database of its own, called as by web, with a clock that the test sets.
 final class TestLedger: Sendable {
-    let folder: ScratchFolder
+    let store: TestDatabase
     let clock: TestClock
     let database: ServiceDatabase
-    let calls: LedgerCalls
+    let engine: any LedgerEngine
     private let caller: InProcessCaller
-    private let writer: Task<Void, any Error>
+    private let work: Task<Void, any Error>
 
     init(
         _ groups: [GroupConfiguration], _ models: [ModelConfiguration] = [.test("small")],
-        in folder: ScratchFolder? = nil, clock: TestClock = TestClock()
+        in store: TestDatabase? = nil, clock: TestClock = TestClock()
     ) async throws {
         self.clock = clock
-        let folder = try folder ?? ScratchFolder()
-        self.folder = folder
-        database = try folder.open()
-        let calls = try await LedgerCalls(database, clock: { clock.now }, logger: .silent)
-        self.calls = calls
-        caller = InProcessCaller(calls.table)
-        writer = Task { try await calls.journal.run() }
-        follow(groups, models)
+        let store = try store ?? TestDatabase()
+        self.store = store
+        database = try store.open(.ledger, Schema.migrations)
+        switch database.engine {
+        case .sqlite:
+            let local = try await LocalLedger(database, clock: { clock.now }, logger: .silent)
+            engine = local
+            work = Task { try await local.journal.run() }
+        case .postgres:
+            let shared = SharedLedger(database, clock: { clock.now }, logger: .silent)
+            engine = shared
+            work = Task { try await shared.run() }
+        }
+        caller = InProcessCaller(LedgerCalls(engine: engine, database: database, logger: .silent).table)
+        try await follow(groups, models)
     }
 
-    func follow(_ groups: [GroupConfiguration], _ models: [ModelConfiguration] = [.test("small")]) {
-        calls.follow(Dictionary(uniqueKeysWithValues: groups.map { ($0.name, $0) }), models)
+    func follow(_ groups: [GroupConfiguration], _ models: [ModelConfiguration] = [.test("small")]) async throws {
+        let groups = Dictionary(uniqueKeysWithValues: groups.map { ($0.name, $0) })
+        engine.follow(groups, models)
+        // On PostgreSQL the change is written down a moment later.
+        while let shared = engine as? SharedLedger, try await !shared.hasWritten(groups) {
+            try await Task.sleep(for: .milliseconds(5))
+        }
     }
 
     func call<C: Call>(_ call: C) async throws(CallError) -> C.Reply {
         try await caller.call(call, request: nil, timeout: .seconds(30))
     }
 
-    /// Stops the journal, as a process that is asked to end.
+    /// Has leases looked at that have run out, and returns when what they held is settled.
+    func sweep() async throws {
+        (engine as? LocalLedger)?.housekeeping.sweep()
+        (engine as? SharedLedger)?.sweep()
+        // Goes into the transaction that sweeps, or a later one.
+        _ = try? await call(Ledger.Void(request: .random()))
+        try await engine.save()
+    }
+
+    /// Stops it, as a process that is asked to end.
     func stop() async throws {
-        writer.cancel()
-        try await writer.value
+        work.cancel()
+        try await work.value
     }
 
     func fetch<Value: SQLConvertible>(_ sql: String) async throws -> Value? {
         try await database.read { try $0.value(sql) }
     }
 
-    deinit { writer.cancel() }
+    deinit { work.cancel() }
+}
+
+extension SharedLedger {
+    /// Whether the database has the budgets of these groups.
+    func hasWritten(_ groups: [GroupName: GroupConfiguration]) async throws -> Bool {
+        try await database.read { connection in
+            var budgets = try BudgetStore.load(connection)
+            return !budgets.follow(groups, [], at: .start)
+        }
+    }
 }
 
 final class TestClock: Sendable {
@@ -60,23 +91,6 @@ final class TestClock: Sendable {
     func pass(_ milliseconds: Int64) {
         moment.withLock { $0 = Moment(wall: $0.wall + milliseconds, uptime: $0.uptime + milliseconds) }
     }
-}
-
-/// A folder of the test's own, removed with this value.
-final class ScratchFolder: Sendable {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "lumen-" + RandomText.base32(8)
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    func open() throws -> ServiceDatabase {
-        let location = try DatabaseLocation(of: .ledger, beside: .sqlite(path: path + "/lumen.db"))
-        return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: .silent)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 extension Logger {

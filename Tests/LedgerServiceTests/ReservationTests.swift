@@ -1,11 +1,12 @@
 import Foundation
+import StorageTesting
 import Testing
 
 @testable import SharedProtocol
 @testable import ledger_service
 
 /// The life of a request, call by call.
-struct ReservationTests {
+@Suite(.bothEngines) struct ReservationTests {
     @Test func aPostBillsWhatWasUsedAndGivesTheRestBack() async throws {
         let ledger = try await TestLedger(
             [.test("default", .of(1000))], [.test("small", input: 500_000, output: 1_500_000)])
@@ -80,10 +81,10 @@ struct ReservationTests {
                 == Ledger.Refusal(
                     reason: .insufficient, limitedBy: .user, remaining: 3, retryAfterMs: 3_600_000 * 3 / 5))
         // Other starting tokens are no longer given.
-        ledger.follow([.test("default", .of(10, refresh: 5, starting: 10))])
+        try await ledger.follow([.test("default", .of(10, refresh: 5, starting: 10))])
         #expect(try await ledger.pool().balance == 3)
         try await ledger.stop()
-        #expect(try await ledger.fetch("SELECT count(*) FROM pools WHERE has_started") == 1)
+        #expect(try await ledger.fetch("SELECT count(*) FROM pools WHERE has_started = 1") == 1)
     }
 
     @Test func readingBalancesBeginsNothing() async throws {

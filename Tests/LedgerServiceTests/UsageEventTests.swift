@@ -1,10 +1,11 @@
 import Storage
+import StorageTesting
 import Testing
 
 @testable import SharedProtocol
 @testable import ledger_service
 
-struct UsageEventTests {
+@Suite(.bothEngines) struct UsageEventTests {
     @Test func pagesGoFromTheNewestToTheOldest() async throws {
         let ledger = try await TestLedger([.test("default", .unlimited)])
         for count in 1...5 {
@@ -34,15 +35,6 @@ struct UsageEventTests {
                     usage: post.usage, billed: 7, writtenOff: 0, cost: 8)
             ])
         #expect(receipt.cost == 8)
-    }
-
-    @Test func aPageIsReadFromTheIndex() async throws {
-        let ledger = try await TestLedger([])
-        let query = "SELECT * FROM usage_events WHERE user_id = 1 AND id < 9 ORDER BY id DESC LIMIT 5"
-        let plan = try await ledger.database.read { database in
-            try database.rows("EXPLAIN QUERY PLAN \(query)").map { $0["detail"] as String }
-        }
-        #expect(plan == ["SEARCH usage_events USING INDEX usage_events_of_user (user_id=? AND rowid<?)"])
     }
 
     @Test(arguments: [0, 201, -1])

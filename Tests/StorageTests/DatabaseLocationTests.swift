@@ -9,14 +9,13 @@ struct DatabaseLocationTests {
         ("/var/lib.d/lumen", "/var/lib.d/lumen.ledger"),
     ])
     func eachServiceHasItsOwnFileBesideTheOneNamed(named: String, path: String) throws {
-        #expect(try DatabaseLocation(of: .ledger, beside: .sqlite(path: named)) == .sqlite(path: path))
+        #expect(DatabaseLocation(of: .ledger, beside: .sqlite(path: named)) == .sqlite(path: path))
     }
 
-    @Test func postgresIsRefusedWithASentence() {
-        let problem = #expect(throws: StorageProblem.self) {
-            try DatabaseLocation(of: .ledger, beside: .postgres(Secret("postgres://u:password@db/lumen")))
-        }
-        #expect(problem?.description.hasPrefix("app.database_url ") == true)
-        #expect(problem?.description.contains("password") == false)
+    @Test func onPostgresEachServiceHasItsOwnSchema() {
+        let url = Secret("postgres://u:password@db/lumen")
+        let location = DatabaseLocation(of: .ledger, beside: .postgres(url))
+        #expect(location == .postgres(url: url, schema: "ledger", pool: .standard))
+        #expect(!"\(location)".contains("password"))
     }
 }

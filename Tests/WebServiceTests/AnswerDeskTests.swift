@@ -2,11 +2,12 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import SharedProtocol
+import StorageTesting
 import Testing
 
 @testable import web_service
 
-@Suite struct AnswerDeskTests {
+@Suite(.bothEngines) struct AnswerDeskTests {
     let temporary: TemporaryStore
     let source = ScriptedSource()
     let desk: AnswerDesk

@@ -45,9 +45,10 @@ final class ChatCallHarness: Sendable {
         let folder = configuration.current.app.runDirectory
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         _ = FileManager.default.createFile(atPath: folder + "/router-test.sock", contents: nil)
-        let location = try DatabaseLocation(of: .web, beside: configuration.current.app.databaseURL)
+        let location = DatabaseLocation(of: .web, beside: configuration.current.app.databaseURL)
         pending = PendingPosts(
-            try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "test")))
+            try ServiceDatabase(at: location, migrations: webMigrations, logger: Logger(label: "test")),
+            owner: InstanceID("web"))
         let live = LiveRequests()
         settler = Settler(ledger: ledger, pending: pending, live: live)
         let routers = RouterPool(in: folder) { _ in router }

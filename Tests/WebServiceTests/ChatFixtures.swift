@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import SharedProtocol
 import Storage
+import StorageTesting
 import Testing
 
 @testable import web_service
@@ -13,21 +14,15 @@ import Testing
     import Foundation
 #endif
 
-/// A conversation store in a folder of its own, gone with the value.
+/// A conversation store in a database of its own, gone with the value.
 final class TemporaryStore: Sendable {
     let store: ChatStore
-    private let folder: String
+    private let database: TestDatabase
 
     init() throws {
-        folder = "/tmp/lumen-chat-\(RandomText.base32(10))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-        let location = try DatabaseLocation(of: .web, beside: .sqlite(path: folder + "/lumen.db"))
-        store = ChatStore(
-            database: try ServiceDatabase(
-                at: location, migrations: webMigrations, logger: Logger(label: "test")))
+        database = try TestDatabase()
+        store = ChatStore(database: try database.open(.web, webMigrations), writer: InstanceID("here"))
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     /// A question with its finished answer.
     @discardableResult

@@ -155,7 +155,10 @@ extension PostgresConnection {
     private func nextResult() throws(PostgresError) -> OpaquePointer? {
         while library.pq.isBusy(handle) == 1 {
             try wait(for: POLLIN)
-            guard library.pq.consumeInput(handle) == 1 else { throw lost() }
+            if library.pq.consumeInput(handle) == 1 { continue }
+            // The server's last words, if there were any, are the result.
+            isBroken = true
+            break
         }
         return library.pq.getResult(handle)
     }

@@ -48,28 +48,30 @@ final class PostgresPool: Sendable {
 
     /// - Returns: why there is none.
     private func takeSlot() async -> CallError? {
+        var timer: Task<Void, Never>?
+        defer { timer?.cancel() }
         if state.withLockedValue({ $0.slots.takeFree() }) { return nil }
-        let ticket = state.withLockedValue { $0.slots.nextTicket() }
-        let timer = Task { [limits, weak self] in
-            guard (try? await Task.sleep(for: limits.timeout)) != nil else { return }
-            self?.state.withLockedValue { $0.slots.remove(ticket) }?.resume(returning: self?.timedOut)
-        }
-        defer { timer.cancel() }
         return await withCheckedContinuation { waiter in
-            switch state.withLockedValue({ $0.slots.take(or: waiter, ticket) }) {
+            switch state.withLockedValue({ $0.slots.take(or: waiter) }) {
             case .taken: waiter.resume(returning: nil)
-            case .waits: break
+            case .waits(let ticket): timer = expiry(of: ticket)
             case .full: waiter.resume(returning: Self.full)
             }
         }
     }
 
+    private func expiry(of ticket: UInt64) -> Task<Void, Never> {
+        Task {
+            guard (try? await Task.sleep(for: limits.timeout)) != nil else { return }
+            state.withLockedValue { $0.slots.remove(ticket) }?.resume(returning: timedOut)
+        }
+    }
+
     private var timedOut: CallError {
-        let seconds = Double(limits.timeout.components.seconds) + Double(limits.timeout.components.attoseconds) / 1e18
-        return CallError(
+        CallError(
             .busy,
             "All \(limits.size + limits.maxOverflow) connections to the database (app.db_pool) were in use for "
-                + "\(seconds) seconds.", retryAfterMs: 1000)
+                + "\(limits.timeout).", retryAfterMs: 1000)
     }
 
     private static let full = CallError(

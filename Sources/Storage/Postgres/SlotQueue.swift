@@ -11,7 +11,9 @@ struct SlotQueue<Waiter: Sendable>: Sendable {
     }
 
     enum Outcome {
-        case taken, waits
+        case taken
+        /// The number takes the waiter back, by `remove`.
+        case waits(UInt64)
         /// Too many wait already.
         case full
     }
@@ -23,18 +25,13 @@ struct SlotQueue<Waiter: Sendable>: Sendable {
         return true
     }
 
-    /// Names a waiter.
-    mutating func nextTicket() -> UInt64 {
-        tickets += 1
-        return tickets
-    }
-
     /// Takes a slot, or has the waiter wait until `release` or `remove` hands it back.
-    mutating func take(or waiter: Waiter, _ ticket: UInt64) -> Outcome {
+    mutating func take(or waiter: Waiter) -> Outcome {
         if takeFree() { return .taken }
         guard waiting.count < longestQueue else { return .full }
-        waiting.append((ticket, waiter))
-        return .waits
+        tickets += 1
+        waiting.append((tickets, waiter))
+        return .waits(tickets)
     }
 
     /// - Returns: who has the slot now.

@@ -40,7 +40,7 @@ struct APIKeys: Sendable {
 
     private static let holderQuery = """
         SELECT api_key.id AS key_id, api_key.last_used, \(User.columns), revision.revision
-        FROM api_key JOIN user ON user.id = api_key.user JOIN revision
+        FROM api_key JOIN users ON users.id = api_key.owner CROSS JOIN revision
         WHERE api_key.hash = ? AND api_key.revoked IS NULL
         """
 
@@ -58,12 +58,12 @@ struct APIKeys: Sendable {
         let (user, summary) = try await database.write { connection in
             let user = try Self.user(owner, at: now, connection)
             let count: Int? = try connection.value(
-                "SELECT count(*) FROM api_key WHERE user = ? AND revoked IS NULL", [user.rawValue])
+                "SELECT count(*) FROM api_key WHERE owner = ? AND revoked IS NULL", [user.rawValue])
             guard let count, count < most else {
                 throw CallError(.refused, "There are \(most) keys already, which is the most; revoke one first.")
             }
             let id = try connection.insert(
-                "INSERT INTO api_key (user, hash, name, hint, created) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                "INSERT INTO api_key (owner, hash, name, hint, created) VALUES (?, ?, ?, ?, ?) RETURNING id",
                 [user.rawValue, hash.rawValue, name.text, secret.hint, now.rawValue])
             return (
                 user, Auth.KeySummary(id: KeyID(id), name: name.text, hint: secret.hint, created: now, lastUsed: nil)
@@ -91,7 +91,7 @@ struct APIKeys: Sendable {
             try connection.rows(
                 """
                 SELECT id, name, hint, created, last_used FROM api_key
-                WHERE user = ? AND revoked IS NULL ORDER BY id DESC
+                WHERE owner = ? AND revoked IS NULL ORDER BY id DESC
                 """,
                 [user.rawValue]
             ).map { row in
@@ -107,11 +107,11 @@ struct APIKeys: Sendable {
         let now = clock()
         let revision = try await database.write { connection -> Int64? in
             let count = try connection.execute(
-                "UPDATE api_key SET revoked = ? WHERE id = ? AND user = ? AND revoked IS NULL",
+                "UPDATE api_key SET revoked = ? WHERE id = ? AND owner = ? AND revoked IS NULL",
                 [now.rawValue, key.rawValue, user.rawValue])
             if count > 0 { return try Revision.advance(connection) }
             let theirs = try connection.row(
-                "SELECT 1 FROM api_key WHERE id = ? AND user = ?", [key.rawValue, user.rawValue])
+                "SELECT 1 FROM api_key WHERE id = ? AND owner = ?", [key.rawValue, user.rawValue])
             if theirs == nil { throw CallError(.notFound, "There is no such key of yours.") }
             return nil
         }

@@ -18,6 +18,8 @@ final class LastUseWriter: ServiceLifecycle.Service {
     static let interval = Duration.seconds(5)
     /// More different ones in one interval are left for their next use.
     static let mostPending = 100_000
+    /// Uses of one transaction.
+    static let largestWrite = 1000
 
     private let database: ServiceDatabase
     private let logger: Logger
@@ -47,24 +49,32 @@ final class LastUseWriter: ServiceLifecycle.Service {
     func flush() async {
         let uses = pending.withLockedValue { pending in
             defer { pending = [:] }
-            return pending
+            return Array(pending)
         }
-        if uses.isEmpty { return }
         do throws(CallError) {
-            try await database.write { connection in
-                for (subject, time) in uses {
-                    switch subject {
-                    case .session(let hash):
-                        try connection.execute(
-                            "UPDATE session SET seen = ? WHERE hash = ?", [time.rawValue, hash.rawValue])
-                    case .key(let id):
-                        try connection.execute(
-                            "UPDATE api_key SET last_used = ? WHERE id = ?", [time.rawValue, id.rawValue])
-                    }
-                }
+            for start in stride(from: 0, to: uses.count, by: Self.largestWrite) {
+                try await write(uses[start..<min(start + Self.largestWrite, uses.count)])
             }
         } catch {
             logger.warning("when sessions and keys were last used was not written: \(error.message)")
+        }
+    }
+
+    /// Other instances may write the same rows: the latest use counts.
+    private func write(_ uses: ArraySlice<(key: Subject, value: Timestamp)>) async throws(CallError) {
+        try await database.write(isolation: .readCommitted) { connection in
+            for (subject, time) in uses {
+                switch subject {
+                case .session(let hash):
+                    try connection.execute(
+                        "UPDATE session SET seen = ? WHERE hash = ? AND seen < ?",
+                        [time.rawValue, hash.rawValue, time.rawValue])
+                case .key(let id):
+                    try connection.execute(
+                        "UPDATE api_key SET last_used = ? WHERE id = ? AND (last_used IS NULL OR last_used < ?)",
+                        [time.rawValue, id.rawValue, time.rawValue])
+                }
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ struct Sessions: Sendable {
 
     private static let resumeQuery = """
         SELECT session.opened, session.seen, \(User.columns), revision.revision
-        FROM session JOIN user ON user.id = session.user JOIN revision
+        FROM session JOIN users ON users.id = session.owner CROSS JOIN revision
         WHERE session.hash = ?
         """
 
@@ -66,7 +66,7 @@ struct Sessions: Sendable {
                 "DELETE FROM session WHERE opened <= ? OR seen <= ?",
                 [limits.oldestOpened.rawValue, limits.oldestSeen.rawValue])
             try connection.execute(
-                "INSERT INTO session (hash, user, opened, seen) VALUES (?, ?, ?, ?)",
+                "INSERT INTO session (hash, owner, opened, seen) VALUES (?, ?, ?, ?)",
                 [hash.rawValue, user.id.rawValue, now.rawValue, now.rawValue])
             return person
         }

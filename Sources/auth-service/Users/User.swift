@@ -9,9 +9,9 @@ struct User {
     var created: Timestamp
     var isDisabled: Bool
 
-    /// The columns that `init(_:)` reads, to be selected from `user`.
+    /// The columns that `init(_:)` reads, to be selected from `users`.
     static let columns =
-        "user.id AS user_id, user.email, user.name AS user_name, user.created AS user_created, user.disabled"
+        "users.id AS user_id, users.email, users.name AS user_name, users.created AS user_created, users.disabled"
 
     init(_ row: SQLRow) {
         id = UserID(row["user_id"])
@@ -30,7 +30,7 @@ struct User {
 
 extension User {
     static func find(_ id: UserID, _ connection: any SQLConnection) throws -> User? {
-        try connection.row("SELECT \(columns) FROM user WHERE id = ?", [id.rawValue]).map { User($0) }
+        try connection.row("SELECT \(columns) FROM users WHERE id = ?", [id.rawValue]).map { User($0) }
     }
 
     /// The user with this address, made now if there is none; whoever first logs in with the address claims it.
@@ -38,9 +38,9 @@ extension User {
     /// - Parameter email: in lower case.
     static func findOrCreate(email: String, at now: Timestamp, _ connection: any SQLConnection) throws -> User {
         try connection.execute(
-            "INSERT INTO user (email, name, created) VALUES (?, ?, ?) ON CONFLICT (email) DO NOTHING",
+            "INSERT INTO users (email, name, created) VALUES (?, ?, ?) ON CONFLICT (email) DO NOTHING",
             [email, String(email.prefix { $0 != "@" }), now.rawValue])
-        let row = try connection.row("SELECT \(columns) FROM user WHERE email = ?", [email])
+        let row = try connection.row("SELECT \(columns) FROM users WHERE email = ?", [email])
         guard let row else { throw CallError(.storageFailed, "The user could not be made.") }
         return User(row)
     }

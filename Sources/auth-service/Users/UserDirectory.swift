@@ -9,7 +9,7 @@ struct UserDirectory: Sendable {
     func find(_ call: Auth.FindUsers) async throws(CallError) -> [Auth.UserRecord] {
         guard 1...200 ~= call.limit else { throw CallError(.invalidParams, "limit is not from 1 to 200") }
         let sql = """
-            SELECT \(User.columns) FROM user
+            SELECT \(User.columns) FROM users
             WHERE email LIKE ? ESCAPE '\\' AND email > ? ORDER BY email LIMIT ?
             """
         return try await database.read { connection in
@@ -32,7 +32,7 @@ struct UserDirectory: Sendable {
         if users.isEmpty { return [] }
         let places = users.map { _ in "?" }.joined(separator: ", ")
         return try await database.read { connection in
-            try connection.rows("SELECT id, email FROM user WHERE id IN (\(places))", users.map(\.rawValue))
+            try connection.rows("SELECT id, email FROM users WHERE id IN (\(places))", users.map(\.rawValue))
                 .map { Auth.UserName(user: UserID($0["id"]), email: $0["email"]) }
         }
     }

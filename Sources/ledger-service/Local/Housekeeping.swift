@@ -17,6 +17,8 @@ struct Housekeeping: Service {
     }
 
     func run() async throws {
+        // Nobody is kept waiting by a ledger that stops.
+        defer { book.openBarrier() }
         try? await cancelWhenGracefulShutdown {
             async let _ = openBarrier()
             while true {

@@ -65,6 +65,8 @@ final class LiveBook: Sendable {
 
     var isOpen: Bool { state.withLock(\.barrier.isOpen) }
 
+    var heldBackCount: Int { state.withLock(\.heldBack.count) }
+
     /// Returns when new requests may be reserved, which after a start is a matter of milliseconds, or of
     /// `StartBarrier.longest` when a web has died with the ledger before.
     func opened() async throws(CallError) {

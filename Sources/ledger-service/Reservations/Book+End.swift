@@ -28,7 +28,15 @@ extension Book {
         for progress in call.progress where reservations[progress.request]?.owner == call.owner {
             note(progress)
         }
-        if call.isLeaving == true { leases.end(call.owner, at: moment.uptime) }
+        if call.isLeaving == true { leave(call.owner, at: moment.uptime) }
+    }
+
+    /// An owner that has nothing left is not waited for after a restart; else its lease ends now.
+    private mutating func leave(_ owner: InstanceID, at uptime: Int64) {
+        leases.end(owner, at: uptime)
+        guard !reservations.values.contains(where: { $0.owner == owner }) else { return }
+        leases.remove(owner)
+        unsaved.areOwnersBehind = true
     }
 
     private mutating func note(_ progress: Ledger.Progress) {

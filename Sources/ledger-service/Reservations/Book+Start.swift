@@ -42,8 +42,9 @@ extension Reservation {
 
 /// Holds new reserves back after a start until every owner that is known to have lived has said what it holds.
 struct StartBarrier: Sendable {
-    /// How long an owner that says nothing is waited for.
-    static let longest = Duration.seconds(5)
+    /// How long an owner that says nothing is waited for: a living one is back within a fraction of this, and a reserve that
+    /// is held back still has its answer in time.
+    static let longest = Duration.seconds(2)
 
     private var awaited: Set<InstanceID>
 

@@ -37,10 +37,13 @@ struct SharedBudgets: Sendable {
     }
 
     /// Makes a change, alone among all ledgers, and has all of them see it.
-    mutating func change(_ connection: any SQLConnection, _ body: (inout Budgets, Timestamp) -> Bool) throws {
-        try connection.execute("SELECT revision FROM budget_revision FOR UPDATE")
+    mutating func change(
+        at clock: (@Sendable () -> Moment)?, _ connection: any SQLConnection,
+        _ body: (inout Budgets, Timestamp) -> Bool
+    ) throws {
+        _ = try connection.rows("SELECT revision FROM budget_revision FOR UPDATE")
         let moment = try bringUp(connection)
-        guard body(&budgets, moment.wall) else { return }
+        guard body(&budgets, (clock?() ?? moment).wall) else { return }
         try BudgetStore.write(budgets, connection)
         try connection.execute("UPDATE budget_revision SET revision = revision + 1")
         revision += 1
@@ -50,11 +53,21 @@ struct SharedBudgets: Sendable {
 /// What the transactions of one ledger have read of the budgets. The lock is never held while the database is asked.
 final class BudgetCache: Sendable {
     private let state = Mutex(SharedBudgets())
+    private let clock: (@Sendable () -> Moment)?
 
-    var copy: SharedBudgets { state.withLock { $0 } }
+    /// - Parameter clock: instead of the database's.
+    init(clock: (@Sendable () -> Moment)?) { self.clock = clock }
+
+    private var copy: SharedBudgets { state.withLock { $0 } }
 
     func use(_ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
         state.withLock { $0.use(groups, models) }
+    }
+
+    /// Makes a change of the budgets, alone among all ledgers. On a copy: what does not commit has not happened.
+    func change(_ connection: any SQLConnection, _ body: (inout Budgets, Timestamp) -> Bool) throws {
+        var changed = copy
+        try changed.change(at: clock, connection, body)
     }
 
     /// The database's moment, and the budgets in force.
@@ -62,6 +75,6 @@ final class BudgetCache: Sendable {
         var current = copy
         let moment = try current.bringUp(connection)
         state.withLock { [current] in $0.adopt(current) }
-        return (moment, current.budgets)
+        return (clock?() ?? moment, current.budgets)
     }
 }

@@ -28,9 +28,10 @@ extension SharedLedger {
 
     func balances(of account: Ledger.Account) async throws(CallError) -> Ledger.BalanceSheet {
         try await read { book, moment in
-            let keys = Set(book.budgets.models.flatMap { model in
-                book.access(for: account, model: model.name, key: nil, keyCap: nil)?.limits.map(\.pool) ?? []
-            })
+            let keys = Set(
+                book.budgets.models.flatMap { model in
+                    book.access(for: account, model: model.name, key: nil, keyCap: nil)?.limits.map(\.pool) ?? []
+                })
             return (keys, { $0.balanceSheet(of: account, at: moment.wall) })
         }
     }
@@ -60,9 +61,7 @@ extension SharedLedger {
 
     private func change(_ body: @escaping @Sendable (inout Budgets, Timestamp) -> Bool) async throws(CallError) {
         try await database.write(isolation: .readCommitted) { [budgets] connection in
-            // On a copy: what does not commit has not happened.
-            var changed = budgets.copy
-            try changed.change(connection, body)
+            try budgets.change(connection, body)
         }
     }
 }

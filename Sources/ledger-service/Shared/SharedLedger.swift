@@ -36,16 +36,21 @@ final class SharedLedger: LedgerEngine, Service {
     }
 
     private let state = Mutex(State())
-    let budgets = BudgetCache()
+    let budgets: BudgetCache
     let database: ServiceDatabase
     let logger: Logger
 
-    init(_ database: ServiceDatabase, logger: Logger) {
+    /// - Parameter clock: instead of the database's.
+    init(_ database: ServiceDatabase, clock: (@Sendable () -> Moment)? = nil, logger: Logger) {
         self.database = database
         self.logger = logger
+        budgets = BudgetCache(clock: clock)
     }
 
     var services: [any Service] { [self] }
+
+    /// Reserves that wait for tokens that others hold.
+    var waitingCount: Int { state.withLock(\.waiting.count) }
 
     var isAtEnd: Bool { state.withLock(\.isStopping) }
 
@@ -68,14 +73,15 @@ final class SharedLedger: LedgerEngine, Service {
         var sinceSweep = Duration.zero
         while (try? await Task.sleep(for: Self.retryInterval)) != nil {
             sinceSweep += Self.retryInterval
-            let isSweepDue = sinceSweep >= Self.sweepInterval
-            if isSweepDue { sinceSweep = .zero }
-            wake { state in
-                state.isRetryDue = !state.waiting.isEmpty
-                state.isSweepDue = state.isSweepDue || isSweepDue
-            }
+            wake { $0.isRetryDue = !$0.waiting.isEmpty }
+            guard sinceSweep >= Self.sweepInterval else { continue }
+            sinceSweep = .zero
+            sweep()
         }
     }
+
+    /// Has the next transaction end what dead owners left behind.
+    func sweep() { wake { $0.isSweepDue = true } }
 
     // What goes into the next transaction.
 

@@ -10,7 +10,6 @@ final class AnswerDesk: Service {
     private let begin: BeginAnswer
     private let drain: @Sendable () -> Duration
     private let logger: Logger
-    private let started = Timestamp.now()
     private let desk = NIOLockedValueBox(Desk())
 
     /// Answers that one person may have in the making at once.
@@ -63,13 +62,8 @@ final class AnswerDesk: Service {
         desk.withLockedValue { $0.answers[id] }.flatMap { $0.owner == owner ? $0 : nil }
     }
 
-    /// Closes what an earlier process left behind. Ends with the process, after the last answer: each may go on for `drain`, then it is stopped, billed and stored.
+    /// Ends with the process, after the last answer: each may go on for `drain`, then it is stopped, billed and stored.
     func run() async throws {
-        do {
-            try await store.closeAbandonedAnswers(begunBefore: started)
-        } catch {
-            logger.error("Interrupted answers could not be closed.", metadata: ["reason": "\(error.message)"])
-        }
         try? await cancelWhenGracefulShutdown {
             while true {
                 try await Task.sleep(for: Self.nudgeInterval)

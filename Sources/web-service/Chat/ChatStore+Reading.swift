@@ -34,13 +34,10 @@ extension ChatStore {
                 conditions += " AND (updated, id) < (?, ?)"
                 values += [before.updated.rawValue, before.id.rawValue] as [any SQLConvertible]
             }
-            if let pattern = Self.searchPattern(search) {
-                conditions += """
-                     AND (title LIKE ? ESCAPE '\\' OR id IN (
-                        SELECT conversation FROM message_words JOIN messages ON messages.id = message_words.rowid
-                        WHERE message_words MATCH ?))
-                    """
-                values += [Self.likePattern(search), pattern]
+            let words = Self.words(of: search)
+            if !words.isEmpty {
+                conditions += " AND " + ChatSchema.searchCondition(connection.engine)
+                values += [Self.likePattern(search), ChatSchema.searchPattern(words, connection.engine)]
             }
             values.append(Self.conversationsPerPage)
             return try connection.rows(
@@ -127,11 +124,8 @@ extension ChatStore {
             created: Timestamp(row["created"]), answer: facts)
     }
 
-    /// Each word quoted, so that nothing of the search is taken for the index's query language.
-    private static func searchPattern(_ search: String) -> String? {
-        let words = search.split(whereSeparator: { !$0.isLetter && !$0.isNumber }).prefix(maximumSearchWords)
-        guard !words.isEmpty else { return nil }
-        return words.map { "\"\($0)\"*" }.joined(separator: " ")
+    private static func words(of search: String) -> ArraySlice<Substring> {
+        search.split(whereSeparator: { !$0.isLetter && !$0.isNumber }).prefix(maximumSearchWords)
     }
 
     private static func likePattern(_ search: String) -> String {

@@ -5,6 +5,8 @@ import Storage
 /// This file: how a turn begins, grows and ends. Reading is in `ChatStore+Reading.swift`.
 struct ChatStore: Sendable {
     let database: ServiceDatabase
+    /// The web that writes the answers begun here.
+    let writer: InstanceID
 
     /// Longest title that is stored, in characters.
     static let maximumTitleLength = 80
@@ -22,7 +24,7 @@ struct ChatStore: Sendable {
     func beginTurn(
         _ draft: AnswerDesk.Question, answer: AnswerID, by owner: UserID, at now: Timestamp
     ) async throws(CallError) -> Turn {
-        try await database.write { connection in
+        try await database.write { [writer] connection in
             let (text, model) = (draft.text, draft.model)
             let conversation: ConversationID
             if let existing = draft.conversation {
@@ -36,7 +38,8 @@ struct ChatStore: Sendable {
                 "INSERT INTO messages (conversation, role, text, created) VALUES (?, 'user', ?, ?) RETURNING id",
                 [conversation.rawValue, text, now.rawValue])
             let question = Message(id: id, role: .user, text: text, created: now, answer: nil)
-            let reply = try Self.insert(answer, in: conversation, model: model, at: now, connection)
+            let reply = try Self.insert(
+                answer, in: conversation, model: model, writtenBy: writer, at: now, connection)
             return Turn(conversation: conversation, question: question, answer: reply, model: model)
         }
     }
@@ -66,15 +69,6 @@ struct ChatStore: Sendable {
                 WHERE id = (SELECT conversation FROM messages WHERE answer = ?)
                 """,
                 [now.rawValue, answer.rawValue])
-        }
-    }
-
-    /// Ends the answers that a process left behind when it died: those begun before this one was.
-    func closeAbandonedAnswers(begunBefore start: Timestamp) async throws(CallError) {
-        try await database.write { connection in
-            try connection.execute(
-                "UPDATE messages SET state = 'interrupted' WHERE state = 'running' AND created < ?",
-                [start.rawValue])
         }
     }
 
@@ -133,15 +127,15 @@ extension ChatStore {
     }
 
     private static func insert(
-        _ id: AnswerID, in conversation: ConversationID, model: ModelName, at now: Timestamp,
-        _ connection: any SQLConnection
+        _ id: AnswerID, in conversation: ConversationID, model: ModelName, writtenBy writer: InstanceID,
+        at now: Timestamp, _ connection: any SQLConnection
     ) throws -> Message {
         let row = try connection.insert(
             """
-            INSERT INTO messages (conversation, role, text, reasoning, created, answer, model, state)
-            VALUES (?, 'assistant', '', '', ?, ?, ?, 'running') RETURNING id
+            INSERT INTO messages (conversation, role, text, reasoning, created, answer, model, state, writer)
+            VALUES (?, 'assistant', '', '', ?, ?, ?, 'running', ?) RETURNING id
             """,
-            [conversation.rawValue, now.rawValue, id.rawValue, model.rawValue])
+            [conversation.rawValue, now.rawValue, id.rawValue, model.rawValue, writer.rawValue])
         let facts = AnswerFacts(id: id, model: model, state: .running, reasoning: "", cursor: .start)
         return Message(id: row, role: .assistant, text: "", created: now, answer: facts)
     }
