@@ -68,6 +68,7 @@ public struct ServiceProcess: Sendable {
         configuration.maximumCancellationDuration = shutdownMargin
         log.info("started", metadata: ["pid": "\(getpid())", "version": "\(process.identity.version)"])
         let group = ServiceGroup(configuration: configuration)
+        async let _: Void = StartUpPages.releaseAfterStart()
         try await withTaskExecutorPreference(process.executor) { try await group.run() }
     }
 

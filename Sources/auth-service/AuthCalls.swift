@@ -41,7 +41,7 @@ struct AuthCalls: Sendable {
             try await sessions.close(call.session, context.request)
         }
         table.on(Auth.CreateKey.self) { call, context throws(CallError) in
-            try await keys.create(for: call.owner, name: call.name, context.request)
+            try await keys.create(call, context.request)
         }
         table.on(Auth.ListKeys.self) { call, _ throws(CallError) in try await keys.list(of: call.user) }
         table.on(Auth.RevokeKey.self) { call, context throws(CallError) in

@@ -13,6 +13,10 @@ enum Schema {
                 ALTER TABLE api_key RENAME COLUMN user TO owner;
                 """,
             postgres: ""),
+        // All that a key may spend in its life, in tokens.
+        Migration(
+            3, sqlite: "ALTER TABLE api_key ADD COLUMN cap INTEGER CHECK (cap > 0)",
+            postgres: "ALTER TABLE api_key ADD COLUMN cap BIGINT CHECK (cap > 0)"),
     ]
 
     private static let firstOfSQLite = """

@@ -34,11 +34,12 @@ extension LedgerService {
     }
 
     private static func open(_ configuration: LumenConfiguration, _ logger: Logger) throws -> ServiceDatabase {
+        let location = DatabaseLocation(
+            of: .ledger, beside: configuration.app.databaseURL, pool: configuration.app.databasePool)
         do throws(StorageProblem) {
-            let location = DatabaseLocation(
-                of: .ledger, beside: configuration.app.databaseURL, pool: configuration.app.databasePool)
             return try ServiceDatabase(at: location, migrations: Schema.migrations, logger: logger)
         } catch {
+            if error.isTransient { throw error }
             throw UnusableConfiguration(error.description)
         }
     }

@@ -157,4 +157,18 @@ import Testing
         _ = try await auth.call(authenticate(key))
         #expect(try await lastUsed() == fixture.now)
     }
+
+    @Test func aKeysCapIsToldToWhoeverReadsItsHolder() async throws {
+        let new = try await auth.call(
+            Auth.CreateKey(owner: .email("ann@example.edu"), name: "capped", cap: 5000))
+        #expect(new.summary.cap == 5000)
+        let holder = try await auth.call(Auth.Authenticate(key: fixture.hash(ofKey: new.secret)))
+        #expect(holder.cap == 5000)
+        #expect(try await auth.call(Auth.ListKeys(user: holder.person.id)).first?.cap == 5000)
+    }
+
+    @Test(arguments: [0, -1, 1_000_000_000_000_001] as [TokenCount])
+    func aCapOutOfRangeIsRefused(cap: TokenCount) async {
+        #expect(await auth.failure(Auth.CreateKey(owner: .email("a@example.edu"), name: "k", cap: cap)) == .refused)
+    }
 }

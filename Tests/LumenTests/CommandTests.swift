@@ -19,6 +19,14 @@ struct CommandTests {
         #expect(exit == ExitCode(1))
     }
 
+    @Test func verifyingNeedsTheLedger() async throws {
+        let site = try FakeSite()
+        try site.configure()
+        let command = try LedgerCommand.Verify.parse(["--config", site.configurationPath])
+        let exit = await #expect(throws: ExitCode.self) { try await command.run() }
+        #expect(exit == ExitCode(69))
+    }
+
     @Test func aKeyNeedsTheAuthService() async throws {
         let site = try FakeSite()
         try site.configure()

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,21 @@ def test_kill_9_of_the_supervisor_leaves_no_process():
         site.wait_until_ready()
         with site.client(site.create_key()) as client:
             ask(client)
+
+
+def test_memory_of_the_start_is_given_back():
+    with Site() as site:
+        pids = site.pids()
+        wait_for("smaller processes", lambda: all(rss_kb(pid) < 0.7 * rss_kb(pid, most=True) for pid in pids))
+        with site.client(site.create_key()) as client:
+            ask(client)
+        assert site.pids() == pids
+
+
+def rss_kb(pid: int, most: bool = False) -> int:
+    """The memory that the process has mapped, or the most that it ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:" if most else "VmRSS:")[1].split()[0])
 
 
 def test_second_supervisor_is_refused():

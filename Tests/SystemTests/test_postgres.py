@@ -142,7 +142,6 @@ def test_check_knows_how_many_connections_the_server_admits(url):
         assert "330 connections, but PostgreSQL admits 300" in check.stderr
 
 
-@pytest.mark.skip(reason="the ledger refuses PostgreSQL")
 def test_the_whole_site(url, browser):
     with site_on(url, models=("dummy", "tokens-400-at-20")) as site:
         key = site.create_key()

@@ -51,10 +51,13 @@ public enum Auth {
         public var owner: KeyOwner
         /// 1 to 100 characters, for the owner's eyes.
         public var name: String
+        /// All that the key may spend in its life: 1 to `Budget.mostTokens`; absent: what its owner may.
+        public var cap: TokenCount?
 
-        public init(owner: KeyOwner, name: String) {
+        public init(owner: KeyOwner, name: String, cap: TokenCount? = nil) {
             self.owner = owner
             self.name = name
+            self.cap = cap
         }
     }
 
@@ -122,12 +125,15 @@ extension Auth {
     public struct KeyHolder: Codable, Sendable, Hashable {
         public var person: Person
         public var key: KeyID
+        /// All that the key may spend in its life.
+        public var cap: TokenCount?
         /// The revocation revision that this was read at.
         public var revision: Int64
 
-        public init(person: Person, key: KeyID, revision: Int64) {
+        public init(person: Person, key: KeyID, cap: TokenCount? = nil, revision: Int64) {
             self.person = person
             self.key = key
+            self.cap = cap
             self.revision = revision
         }
     }
@@ -177,14 +183,18 @@ extension Auth {
         public var name: String
         /// The first and last characters, enough to tell one's keys apart: `sk-lumen-Ab…yZ`.
         public var hint: String
+        public var cap: TokenCount?
         public var created: Timestamp
         /// To the minute; absent before the first use.
         public var lastUsed: Timestamp?
 
-        public init(id: KeyID, name: String, hint: String, created: Timestamp, lastUsed: Timestamp?) {
+        public init(
+            id: KeyID, name: String, hint: String, cap: TokenCount? = nil, created: Timestamp, lastUsed: Timestamp?
+        ) {
             self.id = id
             self.name = name
             self.hint = hint
+            self.cap = cap
             self.created = created
             self.lastUsed = lastUsed
         }

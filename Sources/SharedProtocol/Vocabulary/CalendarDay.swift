@@ -9,6 +9,7 @@ public struct CalendarDay: Identifier, Comparable {
     public let rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
 
+    /// Formats: better not done for each event.
     public init(_ time: Timestamp) {
         let date = Date(timeIntervalSince1970: Double(time.rawValue) / 1000)
         self.init(rawValue: date.formatted(.iso8601.year().month().day()))

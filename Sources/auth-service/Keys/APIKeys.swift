@@ -31,7 +31,8 @@ struct APIKeys: Sendable {
                 throw CallError(.unauthenticated, "There is no such API key.")
             }
             let holder = Auth.KeyHolder(
-                person: try User(row).person(), key: KeyID(row["key_id"]), revision: row["revision"])
+                person: try User(row).person(), key: KeyID(row["key_id"]),
+                cap: (row["cap"] as Int64?).map { TokenCount($0) }, revision: row["revision"])
             return (holder, (row["last_used"] as Int64?).map { Timestamp($0) })
         }
         lastUse.note(.key(holder.key), at: clock(), lastNoted: lastUsed)
@@ -39,17 +40,18 @@ struct APIKeys: Sendable {
     }
 
     private static let holderQuery = """
-        SELECT api_key.id AS key_id, api_key.last_used, \(User.columns), revision.revision
+        SELECT api_key.id AS key_id, api_key.cap, api_key.last_used, \(User.columns), revision.revision
         FROM api_key JOIN users ON users.id = api_key.owner CROSS JOIN revision
         WHERE api_key.hash = ? AND api_key.revoked IS NULL
         """
 
     /// Makes a key; the reply is the only place where it is ever seen.
-    func create(
-        for owner: Auth.KeyOwner, name: String, _ request: RequestID?
-    ) async throws(CallError) -> Auth.NewKey {
-        let owner = try owner.normalized()
-        let name = try KeyName(name)
+    func create(_ call: Auth.CreateKey, _ request: RequestID?) async throws(CallError) -> Auth.NewKey {
+        let owner = try call.owner.normalized()
+        let name = try KeyName(call.name)
+        if let cap = call.cap, !(1...Budget.mostTokens ~= cap) {
+            throw CallError(.refused, "A key's cap is between 1 and \(Budget.mostTokens) tokens.")
+        }
         let configuration = configuration()
         let secret = KeySecret.random()
         let hash = CredentialHash(of: secret.text, under: configuration.app.encryptionKey.reveal())
@@ -63,11 +65,11 @@ struct APIKeys: Sendable {
                 throw CallError(.refused, "There are \(most) keys already, which is the most; revoke one first.")
             }
             let id = try connection.insert(
-                "INSERT INTO api_key (owner, hash, name, hint, created) VALUES (?, ?, ?, ?, ?) RETURNING id",
-                [user.rawValue, hash.rawValue, name.text, secret.hint, now.rawValue])
-            return (
-                user, Auth.KeySummary(id: KeyID(id), name: name.text, hint: secret.hint, created: now, lastUsed: nil)
-            )
+                "INSERT INTO api_key (owner, hash, name, hint, cap, created) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+                [user.rawValue, hash.rawValue, name.text, secret.hint, call.cap?.rawValue, now.rawValue])
+            let summary = Auth.KeySummary(
+                id: KeyID(id), name: name.text, hint: secret.hint, cap: call.cap, created: now, lastUsed: nil)
+            return (user, summary)
         }
         logger.change("key created", request, user: user, key: summary.id)
         return Auth.NewKey(secret: secret.text, summary: summary)
@@ -90,13 +92,14 @@ struct APIKeys: Sendable {
         try await database.read { connection in
             try connection.rows(
                 """
-                SELECT id, name, hint, created, last_used FROM api_key
+                SELECT id, name, hint, cap, created, last_used FROM api_key
                 WHERE owner = ? AND revoked IS NULL ORDER BY id DESC
                 """,
                 [user.rawValue]
             ).map { row in
                 Auth.KeySummary(
-                    id: KeyID(row["id"]), name: row["name"], hint: row["hint"], created: Timestamp(row["created"]),
+                    id: KeyID(row["id"]), name: row["name"], hint: row["hint"],
+                    cap: (row["cap"] as Int64?).map { TokenCount($0) }, created: Timestamp(row["created"]),
                     lastUsed: (row["last_used"] as Int64?).map { Timestamp($0) })
             }
         }

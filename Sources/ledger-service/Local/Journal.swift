@@ -52,6 +52,8 @@ final class Journal: Service {
         /// There is something to write that nobody waits for.
         var isDue = false
         var isStopping = false
+        /// After a failed commit nothing is taken for granted of what the database has.
+        var looksUpAll = false
         var writer: CheckedContinuation<Void, Never>?
     }
 
@@ -131,9 +133,11 @@ final class Journal: Service {
     /// - Returns: whether it succeeded.
     private func commit(_ batch: [Pending]) async -> Bool {
         let posts = batch.compactMap(\.post)
+        let looksUpAll = state.withLock { $0.looksUpAll }
         do throws(CallError) {
             try await database.write { [book] connection in
-                let recorded = try UsageEventStore.recorded(posts.map(\.request), connection)
+                let known = book.step { book, _ in posts.filter { looksUpAll || !book.isFresh($0.request) } }
+                let recorded = try UsageEventStore.recorded(known.map(\.request), connection)
                 let (commit, now) = book.step { book, moment in
                     (book.prepareCommit(posts, recorded: recorded, at: moment.wall), moment.wall)
                 }
@@ -141,9 +145,11 @@ final class Journal: Service {
             }
         } catch {
             book.step { book, _ in book.abandonCommit() }
+            state.withLock { $0.looksUpAll = true }
             for pending in batch { pending.fail(error) }
             return false
         }
+        state.withLock { $0.looksUpAll = false }
         let (commit, isMoreDue) = book.step { book, moment in
             (book.concludeCommit(at: moment.wall), book.unsaved.isSomethingDue(at: moment.uptime))
         }

@@ -27,6 +27,9 @@ extension Book {
         return commit
     }
 
+    /// Whether a request was reserved by this process, so that the journal cannot have anything of it.
+    func isFresh(_ request: RequestID) -> Bool { reservations[request]?.isFresh == true }
+
     /// The commit is on disk.
     mutating func concludeCommit(at now: Timestamp) -> Commit {
         guard let commit = committing else { preconditionFailure("no commit was prepared") }
@@ -73,9 +76,9 @@ extension Book {
     /// What is behind on disk, as far as one transaction shall grow. Rows of reservations that are gone go all, so that
     /// what is stored as held is never more than what the stored pools have.
     private mutating func addUnsaved(to commit: inout Commit) {
-        let old = unsaved.young.prefix { $0.started + Reservation.storedAfter <= uptime }
-        for (request, _) in old where reservations[request]?.isStored == false { unsaved.reservations.insert(request) }
-        unsaved.young.removeFirst(old.count)
+        for request in unsaved.takeOld(at: uptime) where reservations[request]?.isStored == false {
+            unsaved.reservations.insert(request)
+        }
         for request in unsaved.reservations.prefix(Commit.mostUnsaved) {
             if let reservation = reservations[request], !reservation.isSettling {
                 commit.reservations[request] = reservation

@@ -121,8 +121,10 @@ extension Book {
             let bill = Bill(
                 account: call.account, key: call.key, source: call.source, model: call.model,
                 group: access.entry.group, price: budgets.price(of: call.model))
-            reservations[call.request] = Reservation(
+            var reservation = Reservation(
                 owner: call.owner, bill: bill, holds: holds, allowance: grant.reserved, grant: grant, started: now)
+            reservation.isFresh = true
+            reservations[call.request] = reservation
             unsaved.young.append((call.request, uptime))
             return .decided(.granted(grant))
         }

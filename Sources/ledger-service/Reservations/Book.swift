@@ -125,6 +125,14 @@ struct Unsaved: Sendable {
     var areBudgetsBehind = false
     var areOwnersBehind = false
 
+    /// Takes the reservations off the list that are old enough for a row.
+    mutating func takeOld(at uptime: Int64) -> [RequestID] {
+        let count = young.firstIndex { $0.started + Reservation.storedAfter > uptime } ?? young.count
+        let old = young[..<count].map(\.request)
+        young.removeFirst(count)
+        return old
+    }
+
     func isSomethingDue(at uptime: Int64) -> Bool {
         areBudgetsBehind || areOwnersBehind || !pools.isEmpty || !reservations.isEmpty || !goneReservations.isEmpty
             || young.first.map { $0.started + Reservation.storedAfter <= uptime } ?? false

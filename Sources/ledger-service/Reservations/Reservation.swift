@@ -17,6 +17,8 @@ struct Reservation: Sendable, Codable {
     var isSettling = false
     /// It has a row, so that its end must remove that.
     var isStored = false
+    /// It was reserved by this very process: nothing of it can have been billed before.
+    var isFresh = false
     /// It was taken up from its row, and its owner has not named it since.
     var isUnconfirmed = false
 

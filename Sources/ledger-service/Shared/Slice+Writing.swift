@@ -74,7 +74,7 @@ extension Slice {
 
     private func writeEvents(_ settlements: [Settlement], _ connection: any SQLConnection) throws {
         guard !settlements.isEmpty else { return }
-        let day = CalendarDay(moment.wall)
+        let day = Today.day(of: moment.wall)
         try connection.execute(
             """
             INSERT INTO usage_events (\(EventRow.columns))

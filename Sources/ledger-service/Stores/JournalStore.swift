@@ -4,7 +4,7 @@ import Storage
 /// What the journal writes, and what a ledger takes up when it starts, in SQL.
 enum JournalStore {
     static func write(_ commit: Commit, at now: Timestamp, _ connection: any SQLConnection) throws {
-        let day = CalendarDay(now)
+        let day = Today.day(of: now)
         for (key, pool) in commit.pools { try PoolStore.write(pool, key, at: now, connection) }
         for settlement in commit.settlements {
             try UsageEventStore.insert(settlement, at: now, on: day, connection)

@@ -7,15 +7,17 @@ enum PoolStore {
         holder, name, id, balance, reserved, max, refresh, has_started, accrued_until, remainder
         """
 
+    private static let upsert = """
+        INSERT INTO pools (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, reserved = excluded.reserved,
+            max = excluded.max, refresh = excluded.refresh, has_started = excluded.has_started,
+            accrued_until = excluded.accrued_until, remainder = excluded.remainder
+        """
+
     /// Writes a pool, and what it gained or lost by itself since it was written last.
     static func write(_ pool: Pool, _ key: PoolKey, at now: Timestamp, _ connection: any SQLConnection) throws {
         try connection.execute(
-            """
-            INSERT INTO pools (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, reserved = excluded.reserved,
-                max = excluded.max, refresh = excluded.refresh, has_started = excluded.has_started,
-                accrued_until = excluded.accrued_until, remainder = excluded.remainder
-            """,
+            upsert,
             [
                 key.holder.rawValue, key.name.rawValue, pool.id, pool.balance.rawValue, pool.reserved.rawValue,
                 pool.terms?.max?.rawValue, pool.terms?.refresh.rawValue, pool.hasStarted,

@@ -31,13 +31,12 @@ enum UsageEventStore {
     ) throws -> [RequestID: Recorded] {
         var recorded: [RequestID: Recorded] = [:]
         for request in Set(requests) {
-            let rows = try connection.rows(
-                "SELECT \(recordedColumns) FROM usage_events WHERE request = ?", [request.rawValue])
-            for row in rows { note(row, in: &recorded) }
+            for row in try connection.rows(recordedQuery, [request.rawValue]) { note(row, in: &recorded) }
         }
         return recorded
     }
 
+    private static let recordedQuery = "SELECT \(recordedColumns) FROM usage_events WHERE request = ?"
     static let recordedColumns = "request, prompt, completion, billed, written_off, cost, outcome"
 
     /// A request has one row, and a second one when it was corrected.

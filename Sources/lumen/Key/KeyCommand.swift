@@ -25,10 +25,13 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "What the owner is to know the key by.")
         var name: String
 
+        @Option(help: "All the tokens that the key may ever spend; none: what its owner may.")
+        var cap: Int64?
+
         func run() async throws {
             let site = SiteClient(try configuration.load())
             do throws(CallError) {
-                let call = Auth.CreateKey(owner: .email(user), name: name)
+                let call = Auth.CreateKey(owner: .email(user), name: name, cap: cap.map { TokenCount($0) })
                 let key = try await site.call(call, at: "auth.sock", timeout: Self.timeout)
                 print(key.secret)
             } catch {

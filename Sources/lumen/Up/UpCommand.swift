@@ -69,6 +69,7 @@ struct UpCommand: AsyncParsableCommand {
             whenReady: {
                 print("Lumen is ready at \(site.app.publicURL)")
                 fflush(nil)
+                StartUpPages.release()
             })
         var calls = CallTable()
         calls.on(Supervision.Status.self) { _, _ in await supervisor.report }

@@ -10,7 +10,8 @@ extension Site {
     func createKey(_ visit: Visit) async throws -> Response {
         let form = try await visit.form(KeyForm.self)
         do throws(CallError) {
-            let call = Auth.CreateKey(owner: .user(visit.person.id), name: form.name)
+            let cap = try form.capTokens()
+            let call = Auth.CreateKey(owner: .user(visit.person.id), name: form.name, cap: cap)
             let created = try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
             return try await keysPage(visit, created: created, problem: nil)
         } catch {
@@ -40,6 +41,15 @@ extension Site {
 
 private struct KeyForm: Decodable {
     var name: String
+    var cap: String?
+
+    /// Nil for none. Blanks between the digits are how people write large numbers.
+    func capTokens() throws(CallError) -> TokenCount? {
+        let digits = (cap ?? "").filter { !$0.isWhitespace }
+        if digits.isEmpty { return nil }
+        guard let tokens = Int64(digits) else { throw CallError(.refused, "A key's cap is a whole number of tokens.") }
+        return TokenCount(tokens)
+    }
 }
 
 /// The reader's keys, and how to use one.
@@ -57,6 +67,7 @@ struct KeysPage: Sendable {
         var id: Int64
         var name: String
         var hint: String
+        var cap: String?
         var created: Moment
         var lastUsed: Moment?
     }
@@ -64,7 +75,8 @@ struct KeysPage: Sendable {
     init(keys: [Auth.KeySummary], created: Auth.NewKey?, problem: String?, origin: WebOrigin, model: ModelName) {
         self.keys = keys.map {
             Row(
-                id: $0.id.rawValue, name: $0.name, hint: $0.hint, created: Moment($0.created),
+                id: $0.id.rawValue, name: $0.name, hint: $0.hint, cap: $0.cap?.grouped,
+                created: Moment($0.created),
                 lastUsed: $0.lastUsed.map(Moment.init))
         }
         isEmpty = keys.isEmpty

@@ -72,7 +72,7 @@ struct V1: Sendable {
             header.prefix(7).lowercased() == "bearer "
         else { throw .invalidKey }
         let holder = try await identities.holder(of: String(header.dropFirst(7)), request: context.request)
-        return Requester(person: holder.person, key: holder.key, source: .api)
+        return Requester(person: holder.person, key: holder.key, keyCap: holder.cap, source: .api)
     }
 
     private func models(of requester: Requester, _ context: WebContext) async throws(APIError) -> [ModelList.Entry] {
