@@ -10,6 +10,7 @@ struct AuthCalls: Sendable {
     let follower: RevocationFollower?
     private let sessions: Sessions
     private let keys: APIKeys
+    private let directory: UserDirectory
     private let revocations: RevocationFeed
 
     /// Takes up the state that the database has.
@@ -26,6 +27,7 @@ struct AuthCalls: Sendable {
         lastUse = LastUseWriter(database, logger: logger)
         sessions = Sessions(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
         keys = APIKeys(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
+        directory = UserDirectory(database: database)
     }
 
     var table: CallTable {
@@ -45,6 +47,9 @@ struct AuthCalls: Sendable {
         table.on(Auth.RevokeKey.self) { call, context throws(CallError) in
             try await keys.revoke(call.key, of: call.user, context.request)
         }
+        table.on(Auth.FindUsers.self) { call, _ throws(CallError) in try await directory.find(call) }
+        table.on(Auth.GetUser.self) { call, _ throws(CallError) in try await directory.get(call.user) }
+        table.on(Auth.NamesOf.self) { call, _ throws(CallError) in try await directory.names(of: call.users) }
         table.onStream(Auth.FollowRevocations.self) { _, _, context, events throws(CallError) in
             try await revocations.stream(to: events, until: context.deadline)
         }

@@ -1,5 +1,7 @@
 """Every page: accessible in light and dark, on a phone too; and what logging in and out and keys do."""
 
+import csv
+import io
 import re
 
 import openai
@@ -8,9 +10,21 @@ from axe_playwright_python.sync_playwright import Axe
 
 from browser import Visitor
 from chats import ask
+from lumen_config import PLENTY
 from machine import wait_for
 
-PAGES = ("/", "/chat", "/keys", "/usage", "/models", "/no/such/page")
+# Written as people write addresses; the list is compared without regard to case.
+SITE = {"changes": {"admins": ["Dev@Example.com"], "groups": {"default": {"shared": PLENTY}}}}
+PAGES = ("/", "/chat", "/keys", "/usage", "/usage?month=all", "/models", "/no/such/page")
+ADMIN_PAGES = (
+    "/admin",
+    "/admin/users",
+    "/admin/users?search=nobody-has-this",
+    "/admin/groups",
+    "/admin/groups/reset?group=default",
+    "/admin/usage",
+    "/admin/usage?month=all",
+)
 SERIOUS = {"serious", "critical"}
 
 
@@ -24,16 +38,37 @@ def test_pages_are_accessible(browser, site, scheme, size):
     visitor.send("Something to look at: `code` and **bold**")
     visitor.wait_for_end()
     conversation = visitor.page.url.removeprefix(site.url)
-    for page in (*PAGES, conversation):
+    user = path_of_user(visitor)
+    for page in (*PAGES, conversation, *ADMIN_PAGES, user, f"{user}/reset?pool=default"):
         findings |= serious_findings(visitor, page)
         width = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert width <= size[0], f"{page} is {width} pixels wide"
+    findings |= findings_of_a_refused_budget(visitor, user)
     visitor.close()
     assert findings == set()
 
 
+def path_of_user(visitor: Visitor) -> str:
+    """An admin's page about the visitor."""
+    visitor.page.goto("/admin/users?search=DEV@")
+    return visitor.page.get_by_role("link", name="dev@example.com").get_attribute("href")
+
+
+def findings_of_a_refused_budget(visitor: Visitor, user: str) -> set[str]:
+    visitor.page.goto(user)
+    visitor.page.get_by_label("Most tokens").fill("a few")
+    visitor.page.get_by_role("button", name="Set the budget").click()
+    visitor.page.get_by_role("alert").wait_for()
+    assert visitor.page.get_by_label("Most tokens").get_attribute("aria-invalid") == "true"
+    return findings_here(visitor, "set a budget")
+
+
 def serious_findings(visitor: Visitor, page: str) -> set[str]:
     visitor.page.goto(page)
+    return findings_here(visitor, page)
+
+
+def findings_here(visitor: Visitor, page: str) -> set[str]:
     visitor.page.wait_for_load_state("networkidle")
     found = Axe().run(visitor.page).response["violations"]
     return {
@@ -46,7 +81,7 @@ def serious_findings(visitor: Visitor, page: str) -> set[str]:
 
 def test_login_and_logout(browser, site):
     visitor = Visitor(browser, site)
-    for page in ("/chat", "/keys", "/usage", "/models"):
+    for page in ("/chat", "/keys", "/usage", "/models", "/admin", "/admin/users", "/admin/usage.csv?by=user"):
         reply = visitor.context.request.get(page, max_redirects=0)
         assert reply.status == 303, page
         assert reply.headers["location"].startswith("/login"), page
@@ -98,17 +133,97 @@ def is_refused(client: openai.OpenAI) -> bool:
 
 
 def test_usage_page_shows_the_request(visitor):
-    visitor.open_chat("dummy")
-    visitor.send("Count me")
-    visitor.wait_for_end()
+    say(visitor, "Count me")
     visitor.page.goto("/usage")
-    row = visitor.page.locator("tbody tr").first
+    row = visitor.page.get_by_role("region", name="Recent requests").locator("tbody tr").first
     assert "dummy" in row.inner_text()
     assert "chat" in row.inner_text().lower()
+    by_model = visitor.page.get_by_role("region", name="By model")
+    assert by_model.get_by_role("rowheader", name="dummy").count() == 1
+    by_key = visitor.page.get_by_role("region", name="By API key")
+    assert by_key.get_by_role("rowheader", name="None: the chat of this site").count() == 1
+
+
+def say(visitor: Visitor, text: str) -> None:
+    visitor.open_chat("dummy")
+    visitor.send(text)
+    visitor.wait_for_end()
+
+
+def test_usage_as_files(visitor):
+    say(visitor, "Count me in a file")
+    sums = rows_of(visitor, "/usage.csv")
+    total = next(row for row in sums if row["by"] == "total")
+    days = [row for row in sums if row["by"] == "day"]
+    assert int(total["requests"]) == sum(int(row["requests"]) for row in days) >= 1
+    assert total["cost_usd"] == "0.000000000"
+    requests = rows_of(visitor, "/usage/events.csv")
+    assert len(requests) >= int(total["requests"])
+    assert requests[0]["model"] == "dummy"
+    assert int(requests[0]["billed_tokens"]) > 0
+    for by in ("user", "group", "model", "day", "source"):
+        everyone = rows_of(visitor, f"/admin/usage.csv?month=all&by={by}")
+        assert sum(int(row["requests"]) for row in everyone) >= int(total["requests"]), by
+    assert "dev@example.com" in {row["email"] for row in rows_of(visitor, "/admin/usage.csv?month=all&by=user")}
+
+
+def rows_of(visitor: Visitor, path: str) -> list[dict]:
+    reply = visitor.context.request.get(path)
+    assert reply.status == 200, path
+    assert reply.headers["content-type"] == "text/csv; charset=utf-8"
+    assert reply.headers["content-disposition"].startswith("attachment; ")
+    return list(csv.DictReader(io.StringIO(reply.text(), newline="")))
+
+
+def test_admin_gives_a_budget_and_resets_the_pool_without_script(browser, site, visitor):
+    admin = Visitor(browser, site, java_script_enabled=False)
+    admin.log_in()
+    user = path_of_user(admin)
+    admin.page.goto(user)
+    admin.page.get_by_label("For", exact=True).select_option("dummy")
+    admin.page.get_by_label("Most tokens").fill("50 000")
+    admin.page.get_by_role("button", name="Set the budget").click()
+    admin.page.get_by_text("The budget is set.").wait_for()
+    say(visitor, "This costs tokens of the new pool")
+    assert pool_of_dummy(visitor) < 50_000
+    admin.page.goto(user)
+    admin.page.get_by_role("link", name="Reset dummy").click()
+    admin.page.get_by_role("button", name="Reset").click()
+    admin.page.get_by_text("The pool is reset.").wait_for()
+    assert pool_of_dummy(visitor) == 50_000
+    admin.page.get_by_role("button", name="Remove the budget for dummy").click()
+    admin.page.get_by_text("The groups’ budgets hold again.").wait_for()
+    visitor.page.goto("/usage")
+    assert visitor.page.get_by_role("heading", name="dummy").count() == 0
+    admin.check()
+    admin.close()
+    changes = [line for line in site.log_lines() if line.get("admin_id")]
+    assert [line["call"] for line in changes] == ["ledger.set_override", "ledger.reset", "ledger.set_override"]
+
+
+def pool_of_dummy(visitor: Visitor) -> int:
+    visitor.page.goto("/usage")
+    card = visitor.page.locator(".card").filter(has=visitor.page.get_by_role("heading", name="dummy"))
+    return int(re.sub(r"\s", "", card.locator(".amount").inner_text().split(" of ")[0]))
+
+
+def test_the_list_of_admins_is_live(visitor, site):
+    def status() -> int:
+        return visitor.context.request.get("/admin").status
+
+    assert status() == 200
+    site.change_configuration({"admins": ["someone@else.edu"]})
+    try:
+        wait_for("the end of the admin's rights", lambda: status() == 403, 5)
+        visitor.page.goto("/usage")
+        assert visitor.page.get_by_role("link", name="Admin").count() == 0
+    finally:
+        site.change_configuration({"admins": ["dev@example.com"]})
+    wait_for("the admin's rights", lambda: status() == 200, 5)
 
 
 def test_pages_allow_nothing_from_elsewhere(visitor):
-    for page in PAGES:
+    for page in (*PAGES, *ADMIN_PAGES):
         policy = visitor.context.request.get(page).headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe-inline" not in policy and "unsafe-eval" not in policy

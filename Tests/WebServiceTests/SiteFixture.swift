@@ -14,21 +14,28 @@ import Testing
 struct SiteFixture {
     let services = ScriptedServices()
     let temporary: TemporaryStore
+    /// What is in force; a test may change it.
+    let configuration: NIOLockedValueBox<LumenConfiguration>
+    /// What the site has logged.
+    let log = NIOLockedValueBox<[Logger.Metadata]>([])
     private let respond: @Sendable (Request, WebContext) async throws -> Response
 
     static let origin = "https://lumen.example.edu"
 
-    init(origin: String = origin, devUser: String? = "dev@example.com") throws {
+    /// - Parameter admins: e-mail addresses, as in the configuration; `person` in a session is Ada.
+    init(origin: String = origin, devUser: String? = "dev@example.com", admins: [String] = []) throws {
         temporary = try TemporaryStore()
-        let configuration = try Self.configuration(origin, devUser: devUser)
+        let first = try Self.configuration(origin, devUser: devUser, admins: admins)
+        let configuration = NIOLockedValueBox(first)
+        self.configuration = configuration
         let desk = AnswerDesk(
             store: temporary.store,
             begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") }, drain: { .zero },
             logger: Logger(label: "test"))
         let site = try Site(
-            configuration: { configuration }, auth: InProcessCaller(services.auth),
+            configuration: { configuration.withLockedValue { $0 } }, auth: InProcessCaller(services.auth),
             ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, environment: [:],
-            logger: Logger(label: "test"))
+            logger: Logger(label: "test") { [log] _ in RecordingLog(lines: log) })
         let responder = site.responder
         respond = { try await responder.respond(to: $0, context: $1) }
     }
@@ -57,7 +64,8 @@ struct SiteFixture {
         var body: String
     }
 
-    private static func configuration(_ origin: String, devUser: String?) throws -> LumenConfiguration {
+    private static func configuration(_ origin: String, devUser: String?, admins: [String]) throws -> LumenConfiguration
+    {
         let file = "/tmp/lumen-site-\(RandomText.base32(10)).yaml"
         let login =
             devUser.map { "debug: true\n  dev_user: \($0)" }
@@ -69,6 +77,7 @@ struct SiteFixture {
               encryption_key: "another-secret"
               public_url: \(origin)
               \(login)
+            admins: [\(admins.joined(separator: ", "))]
             models:
               - {name: dummy, endpoints: [{url: "http://127.0.0.1:9/v1"}]}
             groups:
@@ -88,9 +97,19 @@ struct SiteFixture {
 /// Auth and ledger as a test wants them.
 final class ScriptedServices: Sendable {
     let isAway = NIOLockedValueBox(false)
+    let isLedgerAway = NIOLockedValueBox(false)
     let isDisabled = NIOLockedValueBox(false)
     /// Names of the calls that were made.
     let calls = NIOLockedValueBox<[String]>([])
+    let pools = NIOLockedValueBox([
+        Ledger.Pool(
+            name: "default", balance: 1_234_567, reserved: 0, max: 2_000_000, refresh: 50, group: .everyone)
+    ])
+    let report = NIOLockedValueBox(Ledger.UsageReport.sample)
+    let overrides = NIOLockedValueBox<[Ledger.Override]>([])
+    /// How many requests everyone has made; they have the ids from 1.
+    let eventCount = NIOLockedValueBox<Int64>(0)
+    let users = NIOLockedValueBox([Auth.UserRecord(person: .ada, isDisabled: false)])
 
     var auth: CallTable {
         var table = CallTable()
@@ -122,28 +141,30 @@ final class ScriptedServices: Sendable {
             try answer("revoke \(call.key)")
             return Done()
         }
+        addAdminCalls(toAuth: &table)
         return table
     }
 
     var ledger: CallTable {
         var table = CallTable()
         table.on(Ledger.Balances.self) { [self] _, _ throws(CallError) in
-            try answer("balances")
-            let pool = Ledger.Pool(
-                name: "default", balance: 1_234_567, reserved: 0, max: 2_000_000, refresh: 50, group: .everyone)
+            try answer("balances", isLedgers: true)
             return Ledger.BalanceSheet(
-                pools: [pool], models: [Ledger.ModelAccess(model: "dummy", pool: "default")])
+                pools: pools.withLockedValue { $0 }, models: [Ledger.ModelAccess(model: "dummy", pool: "default")])
         }
-        table.on(Ledger.Events.self) { [self] _, _ throws(CallError) in
-            try answer("events")
-            return []
+        table.on(Ledger.Events.self) { [self] call, _ throws(CallError) in
+            try answer("events", isLedgers: true)
+            return events(call)
         }
+        addAdminCalls(toLedger: &table)
         return table
     }
 
-    private func answer(_ name: String) throws(CallError) {
+    /// Notes an auth call; throws when that service is away.
+    func answer(_ name: String, isLedgers: Bool = false) throws(CallError) {
         calls.withLockedValue { $0.append(name) }
-        if name != "resume", isAway.withLockedValue({ $0 }) { throw CallError(.unavailable, "socket /secret/path") }
+        let isAway = isAway.withLockedValue { $0 } || isLedgers && isLedgerAway.withLockedValue { $0 }
+        if name != "resume", isAway { throw CallError(.unavailable, "socket /secret/path") }
     }
 
     private static let key = Auth.KeySummary(
@@ -151,7 +172,7 @@ final class ScriptedServices: Sendable {
         lastUsed: nil)
 }
 
-private final class BodyCollector: ResponseBodyWriter, Sendable {
+final class BodyCollector: ResponseBodyWriter, Sendable {
     private let buffer = NIOLockedValueBox(ByteBuffer())
     var text: String { buffer.withLockedValue { String(buffer: $0) } }
 

@@ -137,6 +137,7 @@ struct AccountView: Encodable {
         models = (sheet?.models ?? []).map {
             Model(name: $0.model, pool: $0.pool, isHealthy: ModelHealth(of: $0.model, in: health).isUsable)
         }
-        pools = (sheet?.pools ?? []).map(PoolRow.init)
+        // A model names a pool of the reader's own; a group's shared pool may be called the same.
+        pools = (sheet?.pools ?? []).filter { $0.holder == .user }.map(PoolRow.init)
     }
 }

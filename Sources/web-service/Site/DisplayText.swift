@@ -34,6 +34,16 @@ extension NanoDollars {
     }
 }
 
+extension NanoDollars {
+    /// A sum, rounded to what matters in it: whole cents from a dollar on, else hundredths of a cent.
+    var roundedDollars: String {
+        let unit: Int64 = rawValue.magnitude >= 1_000_000_000 ? 10_000_000 : 100_000
+        if rawValue > 0, rawValue < unit { return "< " + NanoDollars(unit).dollars }
+        let (sum, overflows) = rawValue.addingReportingOverflow(unit / 2)
+        return overflows ? dollars : NanoDollars(sum / unit * unit).dollars
+    }
+}
+
 extension Duration {
     /// Rounded up, in a unit that says something: `90 s`, `45 min`, `3 h`, `4 days`.
     var inWords: String {
@@ -43,6 +53,25 @@ extension Duration {
             if count <= most { return "\(count) \(unit)" }
         }
         return "\((seconds + 86_399) / 86_400) days"
+    }
+}
+
+extension Budget.Limit {
+    /// In words.
+    var text: String {
+        switch self {
+        case .unlimited: "no limit"
+        case .tokens(.zero): "no access"
+        case .tokens(let count): count.grouped
+        }
+    }
+
+    /// For a log.
+    var code: String {
+        switch self {
+        case .unlimited: "unlimited"
+        case .tokens(let count): count.description
+        }
     }
 }
 

@@ -14,6 +14,8 @@ struct PageFrame: Sendable {
     var vendor: String?
     var person: PersonLabel?
     var links: [Link]
+    /// Absent outside the admins' area.
+    var adminArea: AdminArea?
 
     struct PersonLabel: Sendable {
         var name: String
@@ -26,12 +28,23 @@ struct PageFrame: Sendable {
         var isCurrent: Bool
     }
 
+    /// The navigation of the admins' area.
+    struct AdminArea: Sendable {
+        var pages: [Link]
+    }
+
     private static let navigation = [
         ("/chat", "Chat"), ("/models", "Models"), ("/keys", "API keys"), ("/usage", "Usage"),
     ]
 
+    private static let adminNavigation = [
+        ("/admin", "Overview"), ("/admin/users", "Users"), ("/admin/groups", "Groups"),
+        ("/admin/usage", "Usage of everyone"),
+    ]
+
     init(_ site: Site, title: String, person: Auth.Person?, path: String) {
-        let app = site.configuration().app
+        let configuration = site.configuration()
+        let app = configuration.app
         self.title = title.isEmpty ? nil : title
         siteName = app.name
         tagline = app.tagline
@@ -40,7 +53,17 @@ struct PageFrame: Sendable {
         assets = site.assets.prefix
         vendor = site.vendor.isEmpty ? nil : site.vendor.prefix
         self.person = person.map { PersonLabel(name: $0.name.isEmpty ? $0.email : $0.name, email: $0.email) }
-        links = Self.navigation.map { Link(path: $0.0, name: $0.1, isCurrent: path.hasPrefix($0.0)) }
+        // From the list as it is now: who was an admin yesterday is not shown the way.
+        let isAdmin = person.map { configuration.isAdmin($0.email) } ?? false
+        let navigation = Self.navigation + (isAdmin ? [("/admin", "Admin")] : [])
+        links = navigation.map { Link(path: $0.0, name: $0.1, isCurrent: path.hasPrefix($0.0)) }
+        if isAdmin, path.hasPrefix("/admin") {
+            adminArea = AdminArea(
+                pages: Self.adminNavigation.map { link in
+                    let isCurrent = link.0 == "/admin" ? path == link.0 : path.hasPrefix(link.0)
+                    return Link(path: link.0, name: link.1, isCurrent: isCurrent)
+                })
+        }
     }
 }
 
@@ -63,8 +86,11 @@ extension Site {
             body: ResponseBody(byteBuffer: ByteBuffer(string: html)))
     }
 
-    func page(_ template: String, title: String, _ content: some Sendable, for visit: Visit) -> Response {
-        page(template, title: title, content, for: visit.person, at: visit.request.uri.path)
+    func page(
+        _ template: String, title: String, _ content: some Sendable, for visit: Visit,
+        status: HTTPResponse.Status = .ok
+    ) -> Response {
+        page(template, title: title, content, for: visit.person, at: visit.request.uri.path, status: status)
     }
 
     /// JSON for the pages' own scripts.

@@ -42,7 +42,8 @@ struct PageProblem: Error, Hashable {
         case .unauthenticated: self = .signedOut
         case .accountDisabled:
             self.init(.forbidden, "Your account is disabled", "Ask the people who run this site.")
-        case .unavailable, .connectionLost, .deadlineExceeded, .storageFailed:
+        // A method is unknown to a service of an older version, during an upgrade.
+        case .unavailable, .connectionLost, .deadlineExceeded, .storageFailed, .unknownMethod:
             self.init(
                 .serviceUnavailable, "Not available at the moment",
                 "A part of this site does not answer. It usually is back within seconds: please try again.",

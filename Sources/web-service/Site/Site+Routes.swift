@@ -1,7 +1,7 @@
 import Hummingbird
 import SharedProtocol
 
-/// Every address that a browser may ask for; what happens there is in `Pages/` and `Chat/`.
+/// Every address that a browser may ask for; what happens there is in `Pages/`, `Chat/` and `Admin/`.
 extension Site {
     var responder: some HTTPResponder<WebContext> {
         let router = Hummingbird.Router(context: WebContext.self)
@@ -26,6 +26,9 @@ extension Site {
         pages.post("/keys", use: signedIn(createKey))
         pages.post("/keys/:id/revoke", use: signedIn(revokeKey))
         pages.get("/usage", use: signedIn(usage))
+        pages.get("/usage.csv", use: signedIn(usageFile))
+        pages.get("/usage/events.csv", use: signedIn(eventsFile))
+        addAdminPages(to: pages)
 
         pages.get("/chat", use: signedIn(chat))
         pages.get("/chat/:conversation", use: signedIn(chat))
@@ -42,7 +45,7 @@ extension Site {
     }
 
     /// A handler that only runs for someone who is logged in.
-    private func signedIn(
+    func signedIn(
         _ handler: @escaping @Sendable (Visit) async throws -> Response
     ) -> @Sendable (Request, WebContext) async throws -> Response {
         { request, context in

@@ -16,6 +16,7 @@ struct Site: Sendable {
     let vendor: SiteFiles
     let origin: WebOrigin
     let cookie: SessionCookie
+    let logger: Logger
 
     /// How long a page waits for another service.
     static let callTimeout = Duration.seconds(5)
@@ -34,6 +35,7 @@ struct Site: Sendable {
         self.ledger = ledger
         self.endpoints = endpoints
         self.desk = desk
+        self.logger = logger
         templates = try PageTemplates(folder: ProgramFolder.resources + "/templates")
         assets = SiteFiles("assets", folder: ProgramFolder.resources + "/static")
         vendor = SiteFiles("vendor", folder: ProgramFolder.vendor(environment: environment))

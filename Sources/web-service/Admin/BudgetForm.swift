@@ -1,0 +1,132 @@
+import SharedProtocol
+
+/// A budget for a pool as a form sends it.
+struct BudgetInput: Decodable {
+    var pool: String
+    var max: String?
+    /// Present when the box is ticked.
+    var unlimited: String?
+    var refresh: String?
+    var starting: String?
+}
+
+/// The form in which an admin gives a user a budget: what is in its fields, and what is wrong with it.
+struct BudgetForm: Sendable {
+    var pool: String
+    var pools: [Choice]
+    var isUnlimited = false
+    var maxField: Field
+    var refreshField: Field
+    var startingField: Field
+    /// Nil unless all fields are right.
+    var budget: Budget?
+    /// What is wrong with the pool.
+    var poolProblem: String?
+    /// What is wrong with the whole.
+    var problem: String?
+    var hasProblems: Bool
+
+    /// Bytes of a model's or group's name that is taken from a form; theirs are shorter.
+    static let longestName = 1_000
+
+    struct Choice: Sendable {
+        var name: String
+        var label: String
+        var isChosen: Bool
+    }
+
+    struct Field: Sendable {
+        var text: String
+        var complaint: String?
+    }
+
+    /// - Parameter pools: what there can be a budget for.
+    init(_ input: BudgetInput, pools names: [String]) {
+        pool = input.pool
+        pools = Self.choices(names, chosen: input.pool)
+        isUnlimited = input.unlimited != nil
+        poolProblem = names.contains(input.pool) ? nil : "There is no such model."
+        let max = Number(input.max, upTo: Budget.mostTokens)
+        let refresh = Number(input.refresh, upTo: Budget.mostRefresh)
+        let starting = Number(input.starting, upTo: Budget.mostTokens)
+        maxField = Field(text: max.text, complaint: isUnlimited ? nil : max.complaint)
+        refreshField = Field(text: refresh.text, complaint: refresh.complaint)
+        startingField = Field(text: starting.text, complaint: isUnlimited ? nil : starting.complaint)
+        if !isUnlimited {
+            if max.text.isEmpty { maxField.complaint = "Say how many tokens the pool can hold, or tick “No limit”." }
+            if let most = max.count, let first = starting.count, first > most {
+                startingField.complaint = "That is more than the pool can hold."
+            }
+        }
+        let complaints = [poolProblem, maxField.complaint, refreshField.complaint, startingField.complaint]
+        hasProblems = complaints.contains { $0 != nil }
+        if hasProblems { return }
+        if isUnlimited {
+            budget = Budget(max: .unlimited, refresh: refresh.count ?? 0, starting: 0)
+        } else if let most = max.count {
+            budget = Budget(max: .tokens(most), refresh: refresh.count ?? 0, starting: starting.count ?? most)
+        }
+    }
+
+    /// A fresh form, or one with the budget that the user has.
+    init(editing pool: String?, of overrides: [Ledger.Override], pools names: [String]) {
+        let present = overrides.first { $0.pool == pool }?.budget
+        self.pool = pool.flatMap { names.contains($0) ? $0 : nil } ?? "default"
+        pools = Self.choices(names, chosen: self.pool)
+        var most: TokenCount?
+        if case .tokens(let tokens) = present?.max { most = tokens }
+        isUnlimited = present?.max == .unlimited
+        maxField = Field(text: most.map(\.description) ?? "")
+        refreshField = Field(text: present?.refresh.description ?? "")
+        startingField = Field(text: isUnlimited ? "" : present?.starting.description ?? "")
+        hasProblems = false
+    }
+
+    private static func choices(_ names: [String], chosen: String) -> [Choice] {
+        names.map { name in
+            Choice(
+                name: name, label: name == "default" ? "All models without a budget of their own" : name,
+                isChosen: name == chosen)
+        }
+    }
+}
+
+/// A number of tokens as somebody typed it: digits, in groups if they like.
+private struct Number {
+    var text: String
+    /// Nil when the field is empty or wrong.
+    var count: TokenCount?
+    var complaint: String?
+
+    init(_ typed: String?, upTo most: TokenCount) {
+        text = String((typed ?? "").prefix(100))
+        let digits = text.filter { !$0.isWhitespace && $0 != "_" }
+        if digits.isEmpty {
+            text = ""
+        } else if digits.utf8.allSatisfy({ 48...57 ~= $0 }), let value = Int64(digits), value <= most.rawValue {
+            count = TokenCount(value)
+        } else {
+            complaint = "A whole number from 0 to \(most.grouped), written in digits."
+        }
+    }
+}
+
+/// A budget in a table.
+struct BudgetRow: Sendable {
+    var pool: String
+    /// For a query.
+    var poolEncoded: String
+    var label: String
+    var max: String
+    var refresh: String
+    var starting: String
+
+    init(_ entry: Ledger.Override) {
+        pool = entry.pool
+        poolEncoded = entry.pool.percentEncoded
+        label = entry.pool == "default" ? "All models without a budget of their own" : entry.pool
+        max = entry.budget.max.text
+        refresh = entry.budget.refresh > .zero ? entry.budget.refresh.grouped : "none"
+        starting = entry.budget.max == .unlimited ? "" : entry.budget.starting.grouped
+    }
+}

@@ -1,0 +1,59 @@
+import Hummingbird
+import Logging
+import SharedProtocol
+
+/// The addresses below `/admin`, and what holds for all of them.
+extension Site {
+    func addAdminPages(to pages: RouterGroup<WebContext>) {
+        let admin = pages.group("/admin")
+        admin.get(use: adminOnly(adminOverview))
+        admin.get("users", use: adminOnly(adminUsers))
+        admin.get("users/:id", use: adminOnly(adminUser))
+        admin.get("users/:id/usage.csv", use: adminOnly(adminUserUsageFile))
+        admin.get("users/:id/events.csv", use: adminOnly(adminUserEventsFile))
+        admin.post("users/:id/override", use: adminOnly(setOverride))
+        admin.post("users/:id/override/remove", use: adminOnly(removeOverride))
+        admin.get("users/:id/reset", use: adminOnly(askToResetUser))
+        admin.post("users/:id/reset", use: adminOnly(resetUser))
+        admin.get("groups", use: adminOnly(adminGroups))
+        admin.get("groups/reset", use: adminOnly(askToResetGroup))
+        admin.post("groups/reset", use: adminOnly(resetGroup))
+        admin.get("usage", use: adminOnly(adminUsage))
+        admin.get("usage.csv", use: adminOnly(adminUsageFile))
+    }
+
+    /// A handler that only runs for someone who is in `admins` at this moment.
+    private func adminOnly(
+        _ handler: @escaping @Sendable (Visit) async throws -> Response
+    ) -> @Sendable (Request, WebContext) async throws -> Response {
+        signedIn { visit in
+            guard configuration().isAdmin(visit.person.email) else { throw PageProblem.notAnAdmin }
+            return try await handler(visit)
+        }
+    }
+
+    /// Makes a call that changes something for somebody else, and writes one line about it however it ends: of a call whose
+    /// answer was lost, too, it must be known who made it.
+    func change<C: Call>(
+        _ call: C, at service: any Caller, by visit: Visit, _ details: Logger.Metadata
+    ) async throws(CallError) {
+        var details = details
+        details["call"] = "\(C.method)"
+        details["admin_id"] = "\(visit.person.id)"
+        details["request_id"] = "\(visit.id)"
+        do {
+            _ = try await service.call(call, request: visit.id, timeout: Self.callTimeout)
+            details["outcome"] = "done"
+            logger.notice("an admin made a change", metadata: details)
+        } catch {
+            details["outcome"] = "\(error.code)"
+            logger.notice("an admin made a change", metadata: details)
+            throw error
+        }
+    }
+}
+
+extension PageProblem {
+    fileprivate static let notAnAdmin = PageProblem(
+        .forbidden, "For admins only", "This page is for the people who run the site.")
+}
