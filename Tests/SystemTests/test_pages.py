@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 
 import openai
 import pytest
@@ -95,6 +96,25 @@ def test_login_and_logout(browser, site):
     # The session is over at the server, too, not only forgotten by the browser.
     visitor.context.add_cookies([cookie])
     assert visitor.context.request.get("/chat", max_redirects=0).status == 303
+    visitor.close()
+
+
+def test_an_answer_that_comes_during_logout_does_not_log_in_again(browser, site):
+    visitor = Visitor(browser, site)
+    visitor.log_in()
+    held = []
+    visitor.page.route("**/chat/api/account", lambda route: held.append(route))
+    visitor.page.goto("/chat", wait_until="commit")
+    wait_for("the page to ask for its account", lambda: visitor.page.evaluate("true") and held)
+
+    def answer_first(route):
+        held.pop().fulfill(status=401, json={"problem": "signed out"})
+        time.sleep(0.3)
+        route.continue_()
+
+    visitor.page.route("**/logout", answer_first)
+    visitor.page.get_by_role("button", name="Log out").click()
+    visitor.page.get_by_role("link", name="Login").wait_for()
     visitor.close()
 
 

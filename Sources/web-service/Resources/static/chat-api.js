@@ -1,5 +1,14 @@
 // The JSON behind the chat. Every function throws an Error whose message may be shown.
 
+// Once the reader goes elsewhere, above all when logging out, an answer that comes late must not send the page to the
+// login, which would log in again.
+let isLeaving = false;
+addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) isLeaving = true;
+});
+addEventListener("pagehide", () => (isLeaving = true));
+addEventListener("pageshow", () => (isLeaving = false));
+
 async function request(method, path, body) {
   let response;
   try {
@@ -12,7 +21,7 @@ async function request(method, path, body) {
     throw new Error("The site cannot be reached. Check your connection and try again.");
   }
   if (response.status === 401) {
-    location.assign("/login?next=" + encodeURIComponent(location.pathname));
+    if (!isLeaving) location.assign("/login?next=" + encodeURIComponent(location.pathname));
     throw new Error("Your session has ended. Please log in again.");
   }
   const content = await response.json().catch(() => null);
