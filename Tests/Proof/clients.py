@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # Tokens a second of the streams, and how long the longest takes.
 RATE = 25
@@ -61,11 +61,11 @@ class Ask:
     cut_after: int | None
     limit: int | None
     words: int = 3
-    extra: dict = field(default_factory=dict)
+    text: str | None = None
 
     def body(self) -> bytes:
-        text = " ".join(["canary-quetzalcoatl"] + ["word"] * self.words)
-        body = {"model": self.model, "user": self.name, "messages": [{"role": "user", "content": text}], **self.extra}
+        text = self.text or " ".join(["canary-quetzalcoatl"] + ["word"] * self.words)
+        body = {"model": self.model, "user": self.name, "messages": [{"role": "user", "content": text}]}
         if self.is_stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         if self.limit:
