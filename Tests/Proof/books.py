@@ -24,6 +24,17 @@ class Books:
         text = query(self.url, f"SET search_path TO {service}; {sql}")
         return [tuple(map(psql_value, line.split("|"))) for line in text.splitlines()]
 
+    def write(self, statements: list[str]) -> None:
+        """For tests that need what would take too long to come about; while no ledger runs."""
+        if self.url:
+            query(self.url, "SET search_path TO ledger; " + "; ".join(statements))
+            return
+        connection = sqlite3.connect(self.site.folder / "lumen.ledger.db")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        connection.close()
+
     def value(self, sql: str, service: str = "ledger"):
         return self.rows(sql, service)[0][0]
 

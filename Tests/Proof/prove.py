@@ -2,7 +2,7 @@
 
 1. A million simulated requests (`SimulationTests`), whose ledger and web crash between any two steps.
 2. For each engine a whole site under load, of which 200 services are killed; see `rounds.py`.
-3. The tests of `Tests/SystemTests/test_ledger_promises.py` at their full size.
+3. The tests of the ledger's promises (`PROMISES`) at their full size.
 
 What fails prints its seed; `PROVE_SEED=N make prove` runs it again.
 """
@@ -22,6 +22,7 @@ sys.path.insert(0, str(TOP / "Tests" / "SystemTests"))
 from postgres import Postgres  # noqa: E402
 from rounds import run_round  # noqa: E402
 
+PROMISES = ("test_ledger_promises.py", "test_ledger_disk.py", "test_cut_streams.py")
 PARTS = ("simulation", "sqlite", "postgres", "promises")
 SIMULATED_REQUESTS = 1_000_000
 CRASHES = 200
@@ -91,7 +92,8 @@ def kill_services(seed: int, crashes: int, url: str | None) -> bool:
 
 
 def keep_promises() -> bool:
-    command = [sys.executable, "-m", "pytest", "-s", "Tests/SystemTests/test_ledger_promises.py"]
+    tests = [f"Tests/SystemTests/{name}" for name in PROMISES]
+    command = [sys.executable, "-m", "pytest", "-s", "-o", "timeout=900", *tests]
     return subprocess.run(command, cwd=TOP, env=os.environ | {"PROVE_FULL": "1"}).returncode == 0
 
 
