@@ -1,10 +1,15 @@
 """Fixtures shared by all system tests."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import sync_playwright
 
-from browser import Visitor
-from lumen_site import Site
+sys.path.append(str(Path(__file__).parents[1] / "Proof"))
+
+from browser import Visitor  # noqa: E402
+from lumen_site import Site  # noqa: E402
 
 # A test that hangs is reported with the stacks of its threads instead of blocking CI.
 TEST_SECONDS = 180

@@ -35,7 +35,7 @@ def test_service_killed_during_a_chat(service):
         assert site.pool(key)["balance"] == STARTING - sum(event["billed"] for event in events)
         streams = [event for event in events if event["model"] == "gap-50"]
         if service != "web":
-            # A dead web can only be billed at its last progress, reported every 0.5 s.
+            # A dead web can only be billed at its last progress, reported every second.
             assert [event["usage"]["completion"] >= received for event in streams] == [True]
 
 

@@ -4,6 +4,8 @@ import SharedProtocol
 /// What the echo backend reads of a request: the last message, the limits, and how much there was to read.
 struct DummyRequest {
     var model = ""
+    /// Whatever the client wrote there, to tell its requests apart.
+    var user: String?
     /// What each answer quotes: a chat's last message, or each prompt or input.
     var quotes: [String] = []
     /// Words of everything that was to be read; reported as prompt tokens.
@@ -54,6 +56,8 @@ extension DummyRequest {
     private mutating func read(_ key: JSONString, _ scan: inout JSONScan) throws(JSONScanError) {
         if key == "model" {
             model = try scan.string().text
+        } else if key == "user" {
+            if try scan.kind() == .string { user = try scan.string().text } else { try scan.skip() }
         } else if key == "messages" {
             try readMessages(&scan)
         } else if key == "prompt" || key == "input" {

@@ -34,7 +34,9 @@ struct DummyServer {
 
     private var routes: Hummingbird.Router<DummyContext> {
         let router = Hummingbird.Router(context: DummyContext.self)
-        router.get("observed") { _, _ in try Self.json(observed.report) }
+        router.get("observed") { request, _ in
+            try Self.json(observed.report(after: request.uri.queryParameters.get("after", as: Int.self) ?? 0))
+        }
         for (base, listed) in [("v1", Behaviour.table.map(\.example)), ("any/v1", [])] {
             let group = router.group(RouterPath(base))
             group.get("models") { _, _ in try Self.json(ModelList(listed)) }

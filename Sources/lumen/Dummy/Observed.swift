@@ -1,10 +1,11 @@
 import NIOConcurrencyHelpers
 import SharedProtocol
 
-/// What became of the latest requests, for tests: above all, when a client left. `GET /observed` prints it.
+/// What became of the latest requests, for tests: above all, when a client left. `GET /observed` prints it,
+/// `GET /observed?after=N` without the first N.
 final class Observed: Sendable {
     /// Older requests are forgotten.
-    static let recordLimit = 1000
+    static let recordLimit = 10_000
 
     private let state = NIOLockedValueBox(State())
 
@@ -20,6 +21,8 @@ final class Observed: Sendable {
         var number: Int
         var operation: String
         var model: String
+        /// The request's own `user`.
+        var user: String?
         var isStream: Bool
         /// The output limit that the request named.
         var limit: Int?
@@ -37,7 +40,7 @@ final class Observed: Sendable {
         var leftAfterMs: Int64?
 
         enum CodingKeys: String, CodingKey {
-            case number, operation, model, limit, events, tokens
+            case number, operation, model, user, limit, events, tokens
             case isStream = "stream"
             case began = "began_ms"
             case lastEvent = "last_event_ms"
@@ -72,8 +75,8 @@ final class Observed: Sendable {
             let number = state.forgotten + state.records.count + 1
             state.records.append(
                 Record(
-                    number: number, operation: operation, model: request.model, isStream: request.isStream,
-                    limit: request.limit, began: .now()))
+                    number: number, operation: operation, model: request.model, user: request.user,
+                    isStream: request.isStream, limit: request.limit, began: .now()))
             return number
         }
     }
@@ -96,10 +99,12 @@ final class Observed: Sendable {
         }
     }
 
-    var report: Report {
+    /// - Parameter number: only what came after this request is told one by one.
+    func report(after number: Int = 0) -> Report {
         state.withLockedValue {
             Report(
-                requests: $0.forgotten + $0.records.count, requestsByModel: $0.countByModel, latest: $0.records)
+                requests: $0.forgotten + $0.records.count, requestsByModel: $0.countByModel,
+                latest: Array($0.records.dropFirst(max(0, number - $0.forgotten))))
         }
     }
 

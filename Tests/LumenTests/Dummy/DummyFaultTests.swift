@@ -89,9 +89,10 @@ import Testing
     for _ in 0..<2 * Observed.recordLimit { last = observed.begin(request, operation: "chat") }
     observed.ended(1)
     observed.ended(last)
-    let report = observed.report
+    let report = observed.report()
     #expect(report.requests == 2 * Observed.recordLimit)
     #expect(report.latest.count <= Observed.recordLimit)
+    #expect(observed.report(after: last - 2).latest.map(\.number) == [last - 1, last])
     #expect(report.latest.last?.number == last)
     #expect(report.latest.filter { $0.ended != nil }.map(\.number) == [last])
 }
