@@ -125,6 +125,23 @@ struct JournalTests {
         #expect(try await ledger.call(Ledger.Post.test(live.request, completion: 900)).billed == 900)
     }
 
+    @Test func aRequestThatIsReservedAgainAfterARestartIsNotBilledAgain() async throws {
+        let store = try TestDatabase()
+        let call = Ledger.Reserve.test(limit: 100)
+        let receipt: Ledger.Receipt
+        do {
+            let ledger = try await TestLedger(groups, in: store)
+            _ = try await ledger.call(call)
+            receipt = try await ledger.call(Ledger.Post.test(call.request, completion: 60))
+            _ = try await ledger.call(Ledger.Renew(owner: InstanceID("web"), progress: [], isLeaving: true))
+            try await ledger.stop()
+        }
+        let ledger = try await TestLedger(groups, in: store)
+        _ = try await ledger.call(call)
+        #expect(try await ledger.call(Ledger.Post.test(call.request, completion: 60)) == receipt)
+        #expect(try await ledger.pool() == .test(balance: 940, max: 1000))
+    }
+
     @Test func anOwnerThatLeftWithNothingIsNotWaitedFor() async throws {
         let store = try TestDatabase()
         do {

@@ -52,7 +52,7 @@ final class Journal: Service {
         /// There is something to write that nobody waits for.
         var isDue = false
         var isStopping = false
-        /// After a failed commit nothing is taken for granted of what the database has.
+        /// After a failed attempt nothing is taken for granted of what the database has.
         var looksUpAll = false
         var writer: CheckedContinuation<Void, Never>?
     }
@@ -145,7 +145,11 @@ final class Journal: Service {
             }
         } catch {
             book.step { book, _ in book.abandonCommit() }
-            state.withLock { $0.looksUpAll = true }
+            // A request that was reserved again after a restart may have been billed before.
+            guard looksUpAll else {
+                state.withLock { $0.looksUpAll = true }
+                return await commit(batch)
+            }
             for pending in batch { pending.fail(error) }
             return false
         }

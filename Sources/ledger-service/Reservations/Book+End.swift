@@ -129,6 +129,8 @@ extension Book {
         for hold in reservation.holds {
             bringUp(hold.pool, reservation.bill, to: now)
             pools[hold.pool]?.settle(held: hold.tokens, charged: 0)
+            // Its row may still say that these tokens are held.
+            if hold.tokens > 0 { unsaved.pools.insert(hold.pool) }
         }
         serveLines(of: reservation.holds.map(\.pool), at: now)
     }
