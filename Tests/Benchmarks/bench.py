@@ -15,11 +15,14 @@ TOP = Path(__file__).parents[2]
 os.environ.setdefault("LUMEN_BIN", str(TOP / ".build" / "release"))
 sys.path.insert(0, str(TOP / "Tests" / "SystemTests"))
 
+from ledger import pairs  # noqa: E402
+from ledger_alone import LedgerAlone  # noqa: E402
 from load import OpenStreams, wrk  # noqa: E402
 from lumen_site import Site  # noqa: E402
 from machine import wait_for  # noqa: E402
 from measure import CPUMeter, pss_kb  # noqa: E402
 from nginx import Nginx, bare_proxy, fixed_backend  # noqa: E402
+from postgres import Postgres  # noqa: E402
 
 SECONDS = 10
 WARM_UP_SECONDS = 3
@@ -64,6 +67,10 @@ def bench(folder: Path, backend: Nginx, proxies: list[Nginx]) -> None:
         say(case=f"streams of {EVENTS} events, 64 connections", **streams(site, key, proxies[1], 64))
         say(case=f"{IDLE_STREAMS} idle open streams", **idle_streams(site, key, proxies[1]))
     say(case="ready", **ready_time(changes))
+    say(case="ledger, reserve + durable post, SQLite", **ledger_pairs(changes))
+    with Postgres() as server:
+        app = {"database_url": server.create_database()}
+        say(case="ledger, reserve + durable post, PostgreSQL", **ledger_pairs(changes | {"app": app}))
 
 
 def requests(site: Site, key: str, proxy: Nginx, connections: int) -> dict:
@@ -146,6 +153,11 @@ def ready_time(changes: dict) -> dict:
             site.supervisor.terminate()
             site.supervisor.wait()
     return {"seconds_first": seconds[0], "seconds_again": seconds[1]}
+
+
+def ledger_pairs(changes: dict) -> dict:
+    with Site(changes, models=("fixed",), starts=False) as site, LedgerAlone(site) as ledger:
+        return pairs(ledger.socket, ledger.process.pid)
 
 
 def pids(site: Site) -> dict[str, int]:
