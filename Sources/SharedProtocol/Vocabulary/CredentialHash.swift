@@ -13,8 +13,14 @@ public struct CredentialHash: Identifier {
         self.init(Self.hexadecimal(hmac.finalize()))
     }
 
-    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    private static func hexadecimal(_ code: HashedAuthenticationCode<SHA256>) -> String {
+        let digits: StaticString = "0123456789abcdef"
+        return String(unsafeUninitializedCapacity: 2 * SHA256.byteCount) { text in
+            for (index, byte) in code.enumerated() {
+                text[2 * index] = digits.utf8Start[Int(byte >> 4)]
+                text[2 * index + 1] = digits.utf8Start[Int(byte & 15)]
+            }
+            return 2 * SHA256.byteCount
+        }
     }
 }
