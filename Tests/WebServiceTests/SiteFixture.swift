@@ -18,16 +18,19 @@ struct SiteFixture {
 
     static let origin = "https://lumen.example.edu"
 
-    init(origin: String = origin, devUser: String? = "dev@example.com") throws {
+    init(
+        origin: String = origin, devUser: String? = "dev@example.com", limit: String = "1000 per minute"
+    ) throws {
         temporary = try TemporaryStore()
-        let configuration = try Self.configuration(origin, devUser: devUser)
+        let configuration = try Self.configuration(origin, devUser: devUser, limit)
         let desk = AnswerDesk(
             store: temporary.store,
             begin: { _, _ throws(AnswerRefusal) in throw AnswerRefusal(message: "No tokens left.") }, drain: { .zero },
             logger: Logger(label: "test"))
         let site = try Site(
             configuration: { configuration }, auth: InProcessCaller(services.auth),
-            ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, environment: [:],
+            ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, limiter: RateLimiter(),
+            environment: [:],
             logger: Logger(label: "test"))
         let responder = site.responder
         respond = { try await responder.respond(to: $0, context: $1) }
@@ -57,7 +60,9 @@ struct SiteFixture {
         var body: String
     }
 
-    private static func configuration(_ origin: String, devUser: String?) throws -> LumenConfiguration {
+    private static func configuration(
+        _ origin: String, devUser: String?, _ limit: String
+    ) throws -> LumenConfiguration {
         let file = "/tmp/lumen-site-\(RandomText.base32(10)).yaml"
         let login =
             devUser.map { "debug: true\n  dev_user: \($0)" }
@@ -73,6 +78,7 @@ struct SiteFixture {
               - {name: dummy, endpoints: [{url: "http://127.0.0.1:9/v1"}]}
             groups:
               default: {default: {max: 1000}}
+            rate_limiting: {limit: "\(limit)"}
             oauth2:
               client_id: lumen
               client_secret: "client-secret"
