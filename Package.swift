@@ -81,6 +81,8 @@ let package = Package(
             dependencies: ["CCurl", logging, nioCore, nioLocks],
             swiftSettings: strict
         ),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(name: "RedisClient", dependencies: ["CHiredis", "SharedProtocol"], swiftSettings: strict),
         .executableTarget(
             name: "auth-service",
             dependencies: service + ["Storage", crypto],
@@ -99,7 +101,7 @@ let package = Package(
         .executableTarget(
             name: "web-service",
             dependencies: service + [
-                "Storage", crypto, hummingbird,
+                "RedisClient", "Storage", crypto, hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
@@ -144,7 +146,8 @@ let package = Package(
         .testTarget(
             name: "WebServiceTests",
             dependencies: [
-                "web-service", "SharedProtocol", "Storage", "StorageTesting", hummingbird, nioCore, nioPosix,
+                "web-service", "RedisClient", "SharedProtocol", "Storage", "StorageTesting", hummingbird, nioCore,
+                nioPosix,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],

@@ -26,9 +26,10 @@ struct ChatCall: Sendable {
     let executor: EventLoopExecutor
     private static let log = Logger(label: "call")
 
-    /// Step 2: counts a request against its user's rate limit. Throws `rateLimited`.
-    func admit(_ requester: Requester) throws(APIError) -> RateLimiter.Standing {
-        let standing = limiter.admit(
+    /// Step 2: counts a request against its user's rate limit. Throws `rateLimited`. The chat's requests have been counted
+    /// when they get here: see `Site.admitted`.
+    func admit(_ requester: Requester) async throws(APIError) -> RateLimitStanding {
+        let standing = await limiter.admit(
             requester.person.id, requester.source, configuration.current.rateLimiting.limits)
         if standing.isRefused {
             var error = APIError.rateLimited(retryAfter: standing.resetSeconds)

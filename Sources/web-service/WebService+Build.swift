@@ -24,6 +24,7 @@ extension WebService {
         let folder = configuration.app.runDirectory
         let database = try openDatabase(configuration)
         let identity = process.identity
+        let limiter = RateLimiter(shared: try configuration.rateLimiting.storage.map { try SharedCounters(at: $0) })
         let presence = Presence(database: database, instance: identity.instance)
         try await presence.renew()
         let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
@@ -34,16 +35,17 @@ extension WebService {
         let lease = LeaseKeeper(owner: identity.instance, live: live, ledger: ledger)
         let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
 
-        let identities = Identities(auth: auth, configuration: process.configuration)
+        let failures = AddressLimiter { process.configuration.current.api.failedAuthLimit }
+        let identities = Identities(auth: auth, configuration: process.configuration, failures: failures)
         let settler = Settler(
             ledger: ledger, pending: PendingPosts(database, owner: identity.instance), live: live)
         let call = ChatCall(
-            owner: identity.instance, configuration: process.configuration, limiter: RateLimiter(), ledger: ledger,
+            owner: identity.instance, configuration: process.configuration, limiter: limiter, ledger: ledger,
             routers: routers, settler: settler, live: live, executor: process.executor)
         let desk = AnswerDesk(
             store: ChatStore(database: database, writer: identity.instance), begin: call.forChat,
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
-        let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk)
+        let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk, limiter: limiter)
         let presences = ClientPresences { process.configuration.current.routing.clientStall }
         let responder = WebResponder(
             v1: V1(call: call, identities: identities, presences: presences),
@@ -63,13 +65,15 @@ extension WebService {
     }
 
     private static func site(
-        _ process: ServiceProcess, auth: any Caller, ledger: any Caller, routers: RouterPool, desk: AnswerDesk
+        _ process: ServiceProcess, auth: any Caller, ledger: any Caller, routers: RouterPool, desk: AnswerDesk,
+        limiter: RateLimiter
     ) throws -> Site {
         let configuration = process.configuration
         do throws(SiteFilesMissing) {
             return try Site(
                 configuration: { configuration.current }, auth: auth, ledger: ledger,
                 endpoints: { await routers.endpoints(timeout: Site.callTimeout).flatMap { $0 } }, desk: desk,
+                limiter: limiter,
                 environment: ProcessInfo.processInfo.environment, logger: Logger(label: "site"))
         } catch {
             throw UnusableConfiguration(error.description)

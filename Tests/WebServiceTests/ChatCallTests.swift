@@ -171,8 +171,8 @@ import Testing
 
     @Test func theRateLimitComesBeforeMoney() async throws {
         let site = try await ChatCallHarness(limit: "1 per minute")
-        _ = try site.call.admit(ChatCallHarness.requester)
-        let error = #expect(throws: APIError.self) { try site.call.admit(ChatCallHarness.requester) }
+        _ = try await site.call.admit(ChatCallHarness.requester)
+        let error = await #expect(throws: APIError.self) { try await site.call.admit(ChatCallHarness.requester) }
         #expect(error?.code == "rate_limit_exceeded")
         #expect(error?.retryAfter == 60)
         #expect(site.recorded.reserves.isEmpty)

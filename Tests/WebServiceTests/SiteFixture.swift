@@ -23,9 +23,12 @@ struct SiteFixture {
     static let origin = "https://lumen.example.edu"
 
     /// - Parameter admins: e-mail addresses, as in the configuration; `person` in a session is Ada.
-    init(origin: String = origin, devUser: String? = "dev@example.com", admins: [String] = []) throws {
+    init(
+        origin: String = origin, devUser: String? = "dev@example.com", admins: [String] = [],
+        limit: String = "1000 per minute"
+    ) throws {
         temporary = try TemporaryStore()
-        let first = try Self.configuration(origin, devUser: devUser, admins: admins)
+        let first = try Self.configuration(origin, devUser: devUser, admins: admins, limit)
         let configuration = NIOLockedValueBox(first)
         self.configuration = configuration
         let desk = AnswerDesk(
@@ -34,8 +37,8 @@ struct SiteFixture {
             logger: Logger(label: "test"))
         let site = try Site(
             configuration: { configuration.withLockedValue { $0 } }, auth: InProcessCaller(services.auth),
-            ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, environment: [:],
-            logger: Logger(label: "test") { [log] _ in RecordingLog(lines: log) })
+            ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, limiter: RateLimiter(),
+            environment: [:], logger: Logger(label: "test") { [log] _ in RecordingLog(lines: log) })
         let responder = site.responder
         respond = { try await responder.respond(to: $0, context: $1) }
     }
@@ -64,8 +67,9 @@ struct SiteFixture {
         var body: String
     }
 
-    private static func configuration(_ origin: String, devUser: String?, admins: [String]) throws -> LumenConfiguration
-    {
+    private static func configuration(
+        _ origin: String, devUser: String?, admins: [String], _ limit: String = "1000 per minute"
+    ) throws -> LumenConfiguration {
         let file = "/tmp/lumen-site-\(RandomText.base32(10)).yaml"
         let login =
             devUser.map { "debug: true\n  dev_user: \($0)" }
@@ -82,6 +86,7 @@ struct SiteFixture {
               - {name: dummy, endpoints: [{url: "http://127.0.0.1:9/v1"}]}
             groups:
               default: {default: {max: 1000}}
+            rate_limiting: {limit: "\(limit)"}
             oauth2:
               client_id: lumen
               client_secret: "client-secret"

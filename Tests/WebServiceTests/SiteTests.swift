@@ -144,6 +144,27 @@ import Testing
         #expect(account.body.contains(#""isAvailable":false"#))
     }
 
+    /// Every POST under /chat counts; a question over the limit is refused, and a Stop never is.
+    @Test func postsOfTheChatCountAndAStopAlwaysWorks() async throws {
+        let fixture = try SiteFixture(limit: "2 per hour")
+        let turn = try await fixture.temporary.begin("Hello")
+        func post(_ path: String) async throws -> SiteFixture.Reply {
+            let body = #"{"text":"Hello","model":"dummy"}"#
+            return try await fixture.send(.post, "/chat/api/" + path, origin: SiteFixture.origin, body: body)
+        }
+        #expect(try await post("answers/\(turn.answerID)/stop").status == .ok)
+        #expect(try await post("conversations").status == .created)
+        let refused = try await post("conversations")
+        #expect(refused.status == .tooManyRequests)
+        #expect(refused.headers[.retryAfter] == "3600")
+        #expect(refused.body.contains("Too many requests. Try again in 3600 s."))
+        #expect(try await post("answers/\(turn.answerID)/stop").status == .ok)
+        let renamed = try await fixture.send(
+            .patch, "/chat/api/conversations/\(turn.conversation)", origin: SiteFixture.origin,
+            body: #"{"title":"New"}"#)
+        #expect(renamed.status == .ok)
+    }
+
     @Test func aDisabledAccountSeesWhy() async throws {
         fixture.services.isDisabled.withLockedValue { $0 = true }
         let reply = try await fixture.send(.get, "/chat")

@@ -2,12 +2,11 @@ import NIOCore
 import SharedProtocol
 
 extension ChatCall {
-    /// The chat's way to a model: the same as that of `/v1`, and counted against the browser's rate limit.
+    /// The chat's way to a model: the same as that of `/v1`. The question has been admitted by the rate limit already.
     var forChat: BeginAnswer {
         { json, person async throws(AnswerRefusal) in
             let requester = Requester(person: person, key: nil, source: .chat)
             do throws(APIError) {
-                _ = try admit(requester)
                 return ModelAnswer(answer: try await begin(ModelRequest(json: json), by: requester))
             } catch {
                 throw AnswerRefusal(message: error.message)

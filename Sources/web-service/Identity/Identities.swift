@@ -28,31 +28,49 @@ final class Identities: ServiceLifecycle.Service {
 
     private let auth: any Caller
     private let configuration: ConfigurationWatcher
+    private let failures: AddressLimiter
     private let state = NIOLockedValueBox(State())
     private let log = Logger(label: "identities")
 
-    init(auth: any Caller, configuration: ConfigurationWatcher) {
+    /// - Parameter failures: where keys that are not valid are counted.
+    init(auth: any Caller, configuration: ConfigurationWatcher, failures: AddressLimiter) {
         self.auth = auth
         self.configuration = configuration
+        self.failures = failures
     }
 
-    /// The holder of the key. Throws `invalidKey`, `accountDisabled`, or that it cannot be told.
-    func holder(of secret: String, request: RequestID) async throws(APIError) -> Auth.KeyHolder {
+    /// The holder of the key. Throws `invalidKey`, `accountDisabled`, or that it cannot be told. From an address with too
+    /// many failures only a key that was valid when it was last looked at is looked at again; others get
+    /// `rate_limit_exceeded`.
+    func holder(
+        of secret: String, request: RequestID, from client: () -> IPAddress?
+    ) async throws(APIError) -> Auth.KeyHolder {
         let hash = CredentialHash(of: secret, under: configuration.current.app.encryptionKey.reveal())
         let now = NIODeadline.now()
-        let (remembered, isCurrent) = state.withLockedValue { state -> (Auth.KeyHolder?, Bool) in
-            guard let entry = state.entries[hash], now - entry.read < Self.maximumAge else { return (nil, false) }
+        let (entry, isCurrent) = state.withLockedValue { state -> (Entry?, Bool) in
+            guard let entry = state.entries[hash] else { return (nil, false) }
             let isCurrent = entry.holder.revision >= state.revision && now - state.lastHeard < Self.silenceLimit
-            return (entry.holder, isCurrent)
+            return (entry, isCurrent)
         }
+        let remembered = entry.flatMap { now - $0.read < Self.maximumAge ? $0.holder : nil }
         if let remembered, isCurrent { return remembered }
+        let client = client()
+        if entry == nil, let seconds = failures.refusal(for: client) { throw .tooManyFailures(retryAfter: seconds) }
         do {
             let holder = try await auth.call(Auth.Authenticate(key: hash), request: request, timeout: Self.callTimeout)
             remember(hash, holder, read: now)
             return holder
         } catch {
+            if error.code == .unauthenticated { failures.failed(from: client) }
             return try holder(whenAuthFails: error, remembered, hash)
         }
+    }
+
+    /// What a client gets whose credential is none at all: counted like any that is not valid.
+    func refuse(_ client: IPAddress?) -> APIError {
+        if let seconds = failures.refusal(for: client) { return .tooManyFailures(retryAfter: seconds) }
+        failures.failed(from: client)
+        return .invalidKey
     }
 
     private func holder(

@@ -2,72 +2,44 @@ import NIOConcurrencyHelpers
 import NIOCore
 import SharedProtocol
 
-/// Fixed windows per (user, surface, limit) in this process. A window begins with its first request; a refused request
-/// counts nowhere.
+/// The limits of requests per user, on the pages and on the API each; a refused request counts nowhere.
+///
+/// This process's own counters run along always. With Redis the decision is that of the counters there, which all webs
+/// share, unless Redis cannot say in time; then it is that of the own ones.
 final class RateLimiter: Sendable {
-    /// Windows that are kept; when there are more, those that have ended are dropped.
+    /// Windows of this process's own counters.
     static let windowLimit = 100_000
 
-    private struct Key: Hashable {
+    private struct Subject: Hashable {
         var user: UserID
         var surface: Ledger.Source
-        var limit: RateLimit
     }
 
-    private struct Window {
-        var ends: NIODeadline
-        var count: Int
-    }
-
-    /// What a client may know of the limit that has least left.
-    struct Standing: Sendable, Hashable {
-        var limit: Int
-        var remaining: Int
-        /// Seconds until the window ends, rounded up.
-        var resetSeconds: Int64
-        /// At least one limit was full, and nothing was counted; the standing is that of the full window that ends last.
-        var isRefused: Bool
-    }
-
-    private let windows = NIOLockedValueBox<[Key: Window]>([:])
+    private let windows = NIOLockedValueBox(FixedWindows<Subject>(capacity: windowLimit))
+    private let shared: SharedCounters?
     private let now: @Sendable () -> NIODeadline
 
-    init(now: @escaping @Sendable () -> NIODeadline = { .now() }) { self.now = now }
+    /// - Parameter shared: absent: every process counts for itself.
+    init(shared: SharedCounters? = nil, now: @escaping @Sendable () -> NIODeadline = { .now() }) {
+        self.shared = shared
+        self.now = now
+    }
 
-    /// Counts a request against all limits, or against none when one of them is full.
+    /// Counts a request against all limits, or against none when one of them is full. Does not suspend without Redis;
+    /// takes 50 ms at most with it.
     ///
-    /// - Parameter limits: at least one.
-    func admit(_ user: UserID, _ surface: Ledger.Source, _ limits: [RateLimit]) -> Standing {
-        let now = now()
-        return windows.withLockedValue { windows in
-            if windows.count > Self.windowLimit { windows = windows.filter { $0.value.ends > now } }
-            var current = limits.map { limit in
-                let key = Key(user: user, surface: surface, limit: limit)
-                let running = windows[key].flatMap { $0.ends > now ? $0 : nil }
-                return (key, running ?? Window(ends: now + .seconds(Int64(limit.windowSeconds)), count: 0))
-            }
-            let full = current.filter { $0.0.limit.count <= $0.1.count }
-            if let last = full.max(by: { $0.1.ends < $1.1.ends }) {
-                return Self.standing(last.0, last.1, now, isRefused: true)
-            }
-            for index in current.indices {
-                current[index].1.count += 1
-                windows[current[index].0] = current[index].1
-            }
-            guard let tightest = current.min(by: { Self.left($0) < Self.left($1) }) else {
-                preconditionFailure("the configuration has at least one limit")
-            }
-            return Self.standing(tightest.0, tightest.1, now, isRefused: false)
+    /// - Parameter limits: at least one, none twice.
+    func admit(_ user: UserID, _ surface: Ledger.Source, _ limits: [RateLimit]) async -> RateLimitStanding {
+        let subject = Subject(user: user, surface: surface)
+        guard let shared, let standing = await shared.admit(user, surface, limits) else {
+            return windows.withLockedValue { [now = now()] in $0.admit(subject, limits, at: now) }
         }
+        if !standing.isRefused {
+            windows.withLockedValue { [now = now()] in _ = $0.count(subject, limits, at: now) }
+        }
+        return standing
     }
 
-    private static func left(_ entry: (Key, Window)) -> Int { entry.0.limit.count - entry.1.count }
-
-    private static func standing(
-        _ key: Key, _ window: Window, _ now: NIODeadline, isRefused: Bool
-    ) -> Standing {
-        Standing(
-            limit: key.limit.count, remaining: key.limit.count - window.count,
-            resetSeconds: ((window.ends - now).nanoseconds + 999_999_999) / 1_000_000_000, isRefused: isRefused)
-    }
+    /// Of Redis; zeros without it.
+    var sharedCounts: SharedCounters.Counts { shared?.counts ?? SharedCounters.Counts() }
 }

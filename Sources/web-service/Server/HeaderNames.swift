@@ -10,6 +10,7 @@ extension HTTPField.Name {
     static let limitRequests = known("x-ratelimit-limit-requests")
     static let remainingRequests = known("x-ratelimit-remaining-requests")
     static let resetRequests = known("x-ratelimit-reset-requests")
+    static let forwardedFor = known("X-Forwarded-For")
     static let lastEventID = known("Last-Event-ID")
     static let secFetchSite = known("Sec-Fetch-Site")
     static let referrerPolicy = known("Referrer-Policy")

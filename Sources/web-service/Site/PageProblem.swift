@@ -20,6 +20,12 @@ struct PageProblem: Error, Hashable {
     /// Nobody is logged in, and the page is somebody's.
     static let signedOut = PageProblem(
         .unauthorized, "Please log in", "You are not logged in, or your session has ended.")
+    static func rateLimited(retryAfter: Int64) -> PageProblem {
+        PageProblem(
+            .tooManyRequests, "Too many requests", "Too many requests. Try again in \(retryAfter) s.",
+            retryAfter: Int(retryAfter))
+    }
+
     static let notFound = PageProblem(.notFound, "Not found", "There is no such page.")
 
     /// The one place where an error of a service becomes a page.

@@ -35,13 +35,39 @@ extension Site {
         let api = pages.group("/chat/api")
         api.get("account", use: signedIn(account))
         api.get("conversations", use: signedIn(conversations))
-        api.post("conversations", use: signedIn(ask))
+        api.post("conversations", use: signedIn(admitted(ask)))
         api.get("conversations/:conversation", use: signedIn(conversation))
-        api.post("conversations/:conversation/messages", use: signedIn(ask))
+        api.post("conversations/:conversation/messages", use: signedIn(admitted(ask)))
         api.patch("conversations/:conversation", use: signedIn(rename))
         api.delete("conversations/:conversation", use: signedIn(remove))
         api.get("answers/:answer/events", use: signedIn(follow))
-        api.post("answers/:answer/stop", use: signedIn(stop))
+        api.post("answers/:answer/stop", use: signedIn(counted(stop)))
+    }
+
+    /// A handler of a POST under /chat, which counts against the rate limit of the pages, and is refused over it.
+    private func admitted(
+        _ handler: @escaping @Sendable (Visit) async throws -> Response
+    ) -> @Sendable (Visit) async throws -> Response {
+        { visit in
+            let standing = await count(visit)
+            if standing.isRefused { throw PageProblem.rateLimited(retryAfter: standing.resetSeconds) }
+            return try await handler(visit)
+        }
+    }
+
+    /// A handler of a POST under /chat that counts, too, while there is room, but always works and never waits.
+    private func counted(
+        _ handler: @escaping @Sendable (Visit) async throws -> Response
+    ) -> @Sendable (Visit) async throws -> Response {
+        { visit in
+            let response = try await handler(visit)
+            _ = await count(visit)
+            return response
+        }
+    }
+
+    private func count(_ visit: Visit) async -> RateLimitStanding {
+        await limiter.admit(visit.person.id, .chat, configuration().rateLimiting.limits)
     }
 
     /// A handler that only runs for someone who is logged in.

@@ -11,6 +11,7 @@ struct Site: Sendable {
     /// What the routers say of the endpoints; empty when no router answers.
     let endpoints: @Sendable () async -> [EndpointHealth]
     let desk: AnswerDesk
+    let limiter: RateLimiter
     let templates: PageTemplates
     let assets: SiteFiles
     let vendor: SiteFiles
@@ -28,7 +29,7 @@ struct Site: Sendable {
     init(
         configuration: @escaping @Sendable () -> LumenConfiguration, auth: any Caller, ledger: any Caller,
         endpoints: @escaping @Sendable () async -> [EndpointHealth], desk: AnswerDesk,
-        environment: [String: String], logger: Logger
+        limiter: RateLimiter, environment: [String: String], logger: Logger
     ) throws(SiteFilesMissing) {
         self.configuration = configuration
         self.auth = auth
@@ -36,6 +37,7 @@ struct Site: Sendable {
         self.endpoints = endpoints
         self.desk = desk
         self.logger = logger
+        self.limiter = limiter
         templates = try PageTemplates(folder: ProgramFolder.resources + "/templates")
         assets = SiteFiles("assets", folder: ProgramFolder.resources + "/static")
         vendor = SiteFiles("vendor", folder: ProgramFolder.vendor(environment: environment))

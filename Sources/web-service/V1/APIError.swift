@@ -16,7 +16,7 @@ struct APIError: Error, Sendable, Hashable {
     /// For `x-lumen-limited-by`.
     var limitedBy: Ledger.LimitedBy?
     /// Of a rate limit that refused.
-    var standing: RateLimiter.Standing?
+    var standing: RateLimitStanding?
 }
 
 extension APIError {
@@ -56,6 +56,12 @@ extension APIError {
         APIError(
             status: 429, message: "Too many requests. Try again in \(retryAfter) s.", type: "requests",
             code: "rate_limit_exceeded", retryAfter: retryAfter)
+    }
+
+    static func tooManyFailures(retryAfter: Int64) -> APIError {
+        var error = rateLimited(retryAfter: retryAfter)
+        error.message = "Too many keys from your address were not valid. Try again in \(retryAfter) s."
+        return error
     }
 
     /// The ledger refused. A client that retries by itself is told not to unless it is worth the wait.

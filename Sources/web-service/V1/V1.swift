@@ -14,7 +14,7 @@ struct V1: Sendable {
     let bodies = BodyBudget()
 
     func respond(to request: Request, context: WebContext) async -> Response {
-        var standing: RateLimiter.Standing?
+        var standing: RateLimitStanding?
         var response: Response
         do {
             response = try await route(request, context, &standing)
@@ -29,24 +29,24 @@ struct V1: Sendable {
     }
 
     private func route(
-        _ request: Request, _ context: WebContext, _ standing: inout RateLimiter.Standing?
+        _ request: Request, _ context: WebContext, _ standing: inout RateLimitStanding?
     ) async throws(APIError) -> Response {
         let path = request.uri.path
         switch path {
         case "/v1/chat/completions":
             try require([.post], request)
             let requester = try await identify(request, context)
-            standing = try call.admit(requester)
+            standing = try await call.admit(requester)
             return try await complete(request, context, requester)
         case "/v1/models":
             try require([.get, .head], request)
             let requester = try await identify(request, context)
-            standing = try call.admit(requester)
+            standing = try await call.admit(requester)
             return V1Reply.json(ModelList(data: try await models(of: requester, context)))
         case _ where path.hasPrefix("/v1/models/"):
             try require([.get, .head], request)
             let requester = try await identify(request, context)
-            standing = try call.admit(requester)
+            standing = try await call.admit(requester)
             let name = ModelName(String(path.dropFirst("/v1/models/".count)).removingPercentEncoding ?? "")
             guard let model = try await models(of: requester, context).first(where: { $0.id == name }) else {
                 throw .modelNotFound(name)
@@ -68,10 +68,17 @@ struct V1: Sendable {
     }
 
     private func identify(_ request: Request, _ context: WebContext) async throws(APIError) -> Requester {
-        guard let header = request.headers[.authorization], header.count > 7, header.count < 200,
-            header.prefix(7).lowercased() == "bearer "
-        else { throw .invalidKey }
-        let holder = try await identities.holder(of: String(header.dropFirst(7)), request: context.request)
+        let client = {
+            IPAddress.client(
+                peer: context.channel.remoteAddress, headers: request.headers,
+                trusted: call.configuration.current.app.trustedProxies)
+        }
+        guard let header = request.headers[.authorization] else { throw .invalidKey }
+        guard header.count > 7, header.count < 200, header.prefix(7).lowercased() == "bearer " else {
+            throw identities.refuse(client())
+        }
+        let holder = try await identities.holder(
+            of: String(header.dropFirst(7)), request: context.request, from: client)
         return Requester(person: holder.person, key: holder.key, keyCap: holder.cap, source: .api)
     }
 

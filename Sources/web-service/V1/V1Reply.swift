@@ -60,7 +60,7 @@ enum V1Reply {
         return Response(status: .ok, headers: headers, body: body)
     }
 
-    static func add(_ standing: RateLimiter.Standing, to headers: inout HTTPFields) {
+    static func add(_ standing: RateLimitStanding, to headers: inout HTTPFields) {
         headers[.limitRequests] = "\(standing.limit)"
         headers[.remainingRequests] = "\(standing.remaining)"
         headers[.resetRequests] = "\(standing.resetSeconds)s"

@@ -1,11 +1,5 @@
 import NIOCore
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// IP addresses that share their first bits: `10.0.0.0/8`, `::1`. An IPv4 address that arrives on an IPv6 socket
 /// (`::ffff:10.0.0.1`) counts as IPv4.
 public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
@@ -19,7 +13,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         var address = parts.first.map { String($0) } ?? ""
         if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
-        guard let bytes = Self.bytes(ofAddress: address) else { return nil }
+        guard let bytes = IPAddress(address)?.bytes else { return nil }
         self.bytes = bytes
         if parts.count == 2 {
             guard let length = UInt8(parts[1]).map(Int.init), length <= bytes.count * 8 else { return nil }
@@ -32,7 +26,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
 
     /// Whether the peer's address is one of these; false for a Unix socket.
     public func contains(_ address: SocketAddress) -> Bool {
-        address.ipAddress.flatMap(Self.bytes(ofAddress:)).map(contains(bytes:)) ?? false
+        IPAddress(address).map(contains) ?? false
     }
 
     /// Whether only this very machine is meant.
@@ -41,20 +35,12 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
             ? bytes[0] == 127 && prefixLength >= 8 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
     }
 
-    private func contains(bytes other: [UInt8]) -> Bool {
+    public func contains(_ address: IPAddress) -> Bool {
+        let other = address.bytes
         guard other.count == bytes.count else { return false }
         return (0..<prefixLength).allSatisfy { bit in
             (bytes[bit / 8] ^ other[bit / 8]) & (0x80 >> UInt8(bit % 8)) == 0
         }
-    }
-
-    private static func bytes(ofAddress text: String) -> [UInt8]? {
-        var v4 = [UInt8](repeating: 0, count: 4)
-        if inet_pton(AF_INET, text, &v4) == 1 { return v4 }
-        var v6 = [UInt8](repeating: 0, count: 16)
-        guard inet_pton(AF_INET6, text, &v6) == 1 else { return nil }
-        let isMappedIPv4 = v6.prefix(10).allSatisfy { $0 == 0 } && v6[10] == 0xFF && v6[11] == 0xFF
-        return isMappedIPv4 ? Array(v6.suffix(4)) : v6
     }
 }
 

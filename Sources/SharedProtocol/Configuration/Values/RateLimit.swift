@@ -11,10 +11,16 @@ public struct RateLimit: Sendable, Hashable, Codable {
         self.windowSeconds = windowSeconds
     }
 
-    /// Reads `N per [M] second|minute|hour|day` or `N/second`, several joined by `;`. Nothing if any is not that.
+    /// Reads `N per [M] second|minute|hour|day` or `N/second`, several joined by `;`, each once. Nothing if any is not
+    /// that.
     public static func parse(_ text: String) -> [RateLimit]? {
-        let limits = text.split(separator: ";", omittingEmptySubsequences: false).map { RateLimit($0.lowercased()) }
-        return limits.contains(nil) ? nil : limits.compactMap { $0 }
+        var limits: [RateLimit] = []
+        for part in text.split(separator: ";", omittingEmptySubsequences: false) {
+            guard let limit = RateLimit(part.lowercased()) else { return nil }
+            // Twice the same would be counted twice.
+            if !limits.contains(limit) { limits.append(limit) }
+        }
+        return limits
     }
 
     private init?(_ text: String) {
