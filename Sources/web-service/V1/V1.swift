@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -31,30 +30,21 @@ struct V1: Sendable {
     private func route(
         _ request: Request, _ context: WebContext, _ standing: inout RateLimiter.Standing?
     ) async throws(APIError) -> Response {
-        let path = request.uri.path
-        switch path {
-        case "/v1/chat/completions":
-            try require([.post], request)
-            let requester = try await identify(request, context)
-            standing = try call.admit(requester)
-            return try await complete(request, context, requester)
-        case "/v1/models":
-            try require([.get, .head], request)
-            let requester = try await identify(request, context)
-            standing = try call.admit(requester)
-            return V1Reply.json(ModelList(data: try await models(of: requester, context)))
-        case _ where path.hasPrefix("/v1/models/"):
-            try require([.get, .head], request)
-            let requester = try await identify(request, context)
-            standing = try call.admit(requester)
-            let name = ModelName(String(path.dropFirst("/v1/models/".count)).removingPercentEncoding ?? "")
+        guard let route = V1Route(path: request.uri.path) else {
+            throw APIError(
+                status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
+        }
+        try require(route.methods, request)
+        let requester = try await identify(request, context)
+        standing = try call.admit(requester)
+        switch route {
+        case .run(let operation): return try await run(operation, request, context, requester)
+        case .models: return V1Reply.json(ModelList(data: try await models(of: requester, context)))
+        case .model(let name):
             guard let model = try await models(of: requester, context).first(where: { $0.id == name }) else {
                 throw .modelNotFound(name)
             }
             return V1Reply.json(model)
-        default:
-            throw APIError(
-                status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
         }
     }
 
@@ -86,10 +76,10 @@ struct V1: Sendable {
         }
     }
 
-    private func complete(
-        _ request: Request, _ context: WebContext, _ requester: Requester
+    private func run(
+        _ operation: ModelRequest.Operation, _ request: Request, _ context: WebContext, _ requester: Requester
     ) async throws(APIError) -> Response {
-        let model = try await V1Body.read(request, bodies)
+        let model = try await V1Body.read(request, for: operation, bodies)
         let presence = presences.presence(on: context.channel)
         // A task of its own, so that the client's leaving can cancel it: the backend hears of it within 100 ms.
         let beginning = Task(executorPreference: call.executor) { () async -> Result<Answer, APIError> in

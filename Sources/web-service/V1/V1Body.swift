@@ -5,7 +5,9 @@ import SharedProtocol
 
 /// Reads a request's body within the limits and parses it.
 enum V1Body {
-    static func read(_ request: Request, _ budget: BodyBudget) async throws(APIError) -> ModelRequest {
+    static func read(
+        _ request: Request, for operation: ModelRequest.Operation, _ budget: BodyBudget
+    ) async throws(APIError) -> ModelRequest {
         if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
             throw APIError(
                 status: 415, message: "The content type must be application/json.", type: "invalid_request_error",
@@ -17,10 +19,10 @@ enum V1Body {
         var taken = 0
         defer { budget.giveBack(taken) }
         let body = try await collect(request.body, budget, &taken)
-        guard body.readableBytes > longBody else { return try ModelRequest(json: body) }
+        guard body.readableBytes > longBody else { return try ModelRequest(json: body, for: operation) }
         // Milliseconds of scanning: not on the thread that all other requests wait for.
         return try await withTaskExecutorPreference(globalConcurrentExecutor) { () throws(APIError) in
-            try ModelRequest(json: body)
+            try ModelRequest(json: body, for: operation)
         }
     }
 
