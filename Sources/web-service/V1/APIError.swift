@@ -58,6 +58,19 @@ extension APIError {
             code: "rate_limit_exceeded", retryAfter: retryAfter)
     }
 
+    static let idempotencyKeyReused = APIError(
+        status: 422, message: "This “Idempotency-Key” was used for another request.", type: "invalid_request_error",
+        code: "idempotency_key_reused")
+
+    static let idempotencyInProgress = APIError(
+        status: 409, message: "The request with this “Idempotency-Key” is still running.",
+        type: "invalid_request_error", code: "idempotency_in_progress", retryAfter: 1)
+
+    /// Repeating it is of no use, and a client that repeats conflicts by itself is told so.
+    static let idempotencyNotReplayable = APIError(
+        status: 409, message: "The request with this “Idempotency-Key” has run, and its answer was not kept.",
+        type: "invalid_request_error", code: "idempotency_not_replayable", shouldRetry: false)
+
     /// The ledger refused. A client that retries by itself is told not to unless it is worth the wait.
     static func refused(_ refusal: Ledger.Refusal, _ model: ModelName) -> APIError {
         if refusal.reason == .noAccess { return modelNotAllowed(model) }

@@ -11,6 +11,7 @@ struct V1: Sendable {
     let identities: Identities
     let presences: ClientPresences
     let bodies = BodyBudget()
+    let idempotencyKeys = IdempotencyKeys()
 
     func respond(to request: Request, context: WebContext) async -> Response {
         var standing: RateLimiter.Standing?
@@ -79,8 +80,31 @@ struct V1: Sendable {
     private func run(
         _ operation: ModelRequest.Operation, _ request: Request, _ context: WebContext, _ requester: Requester
     ) async throws(APIError) -> Response {
-        let model = try await V1Body.read(request, for: operation, bodies)
+        let name = try IdempotencyKeys.Name.named(by: request.headers, of: requester.key)
+        let reading = try await V1Body.read(request, for: operation, isDigested: name != nil, bodies)
+        var ticket: IdempotencyKeys.Ticket?
+        if let name, let digest = reading.digest {
+            switch try idempotencyKeys.claim(name, digest) {
+            case .again(let reply): return V1Reply.again(reply)
+            case .run(let claimed): ticket = claimed
+            }
+        }
         let presence = presences.presence(on: context.channel)
+        let answer: Answer
+        do throws(APIError) {
+            answer = try await begin(reading.request, presence, context, requester)
+        } catch {
+            ticket?.release()
+            throw error
+        }
+        if reading.request.isStream { return V1Reply.stream(answer, presence, ticket) }
+        defer { presence.forget() }
+        return try await V1Reply.whole(answer, ticket)
+    }
+
+    private func begin(
+        _ model: ModelRequest, _ presence: ClientPresence, _ context: WebContext, _ requester: Requester
+    ) async throws(APIError) -> Answer {
         // A task of its own, so that the client's leaving can cancel it: the backend hears of it within 100 ms.
         let beginning = Task(executorPreference: call.executor) { () async -> Result<Answer, APIError> in
             do throws(APIError) {
@@ -92,9 +116,7 @@ struct V1: Sendable {
         presence.onLeave { beginning.cancel() }
         let answer = try await beginning.value.get()
         presence.onLeave { answer.stop() }
-        if model.isStream { return V1Reply.stream(answer, presence) }
-        defer { presence.forget() }
-        return try await V1Reply.whole(answer)
+        return answer
     }
 }
 

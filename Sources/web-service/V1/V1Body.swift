@@ -1,3 +1,4 @@
+import Crypto
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -5,9 +6,16 @@ import SharedProtocol
 
 /// Reads a request's body within the limits and parses it.
 enum V1Body {
+    /// A request, and what tells it from another under the same idempotency key.
+    struct Reading: Sendable {
+        var request: ModelRequest
+        var digest: IdempotencyKeys.Digest?
+    }
+
+    /// - Parameter isDigested: whether the request named an idempotency key.
     static func read(
-        _ request: Request, for operation: ModelRequest.Operation, _ budget: BodyBudget
-    ) async throws(APIError) -> ModelRequest {
+        _ request: Request, for operation: ModelRequest.Operation, isDigested: Bool, _ budget: BodyBudget
+    ) async throws(APIError) -> Reading {
         if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
             throw APIError(
                 status: 415, message: "The content type must be application/json.", type: "invalid_request_error",
@@ -19,11 +27,26 @@ enum V1Body {
         var taken = 0
         defer { budget.giveBack(taken) }
         let body = try await collect(request.body, budget, &taken)
-        guard body.readableBytes > longBody else { return try ModelRequest(json: body, for: operation) }
+        guard body.readableBytes > longBody else { return try parse(body, operation, isDigested) }
         // Milliseconds of scanning: not on the thread that all other requests wait for.
         return try await withTaskExecutorPreference(globalConcurrentExecutor) { () throws(APIError) in
-            try ModelRequest(json: body, for: operation)
+            try parse(body, operation, isDigested)
         }
+    }
+
+    private static func parse(
+        _ body: ByteBuffer, _ operation: ModelRequest.Operation, _ isDigested: Bool
+    ) throws(APIError) -> Reading {
+        Reading(
+            request: try ModelRequest(json: body, for: operation),
+            digest: isDigested ? digest(of: body, operation) : nil)
+    }
+
+    private static func digest(of body: ByteBuffer, _ operation: ModelRequest.Operation) -> IdempotencyKeys.Digest {
+        var hash = SHA256()
+        hash.update(data: Array("\(operation)\n".utf8))
+        body.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
+        return hash.finalize()
     }
 
     private static func collect(
