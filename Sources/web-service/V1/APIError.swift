@@ -15,6 +15,8 @@ struct APIError: Error, Sendable, Hashable {
     var shouldRetry: Bool?
     /// For `x-lumen-limited-by`.
     var limitedBy: Ledger.LimitedBy?
+    /// For `Allow`: the methods that the path takes.
+    var allowed: String?
     /// Of a rate limit that refused.
     var standing: RateLimiter.Standing?
 }
@@ -22,6 +24,15 @@ struct APIError: Error, Sendable, Hashable {
 extension APIError {
     static func invalidRequest(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
         APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
+    }
+
+    static let unknownURL = APIError(
+        status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
+
+    static func methodNotAllowed(_ allowed: String) -> APIError {
+        APIError(
+            status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",
+            code: "method_not_allowed", allowed: allowed)
     }
 
     static let invalidKey = APIError(

@@ -14,28 +14,31 @@ struct V1: Sendable {
     let idempotencyKeys = IdempotencyKeys()
 
     func respond(to request: Request, context: WebContext) async -> Response {
+        let origin = CrossOrigin(request.headers, call.configuration.current.api)
         var standing: RateLimiter.Standing?
         var response: Response
         do {
-            response = try await route(request, context, &standing)
+            response = try await route(request, context, origin, &standing)
         } catch {
             standing = standing ?? error.standing
             response = V1Reply.failure(error)
         }
         if let standing { V1Reply.add(standing, to: &response.headers) }
+        origin.add(to: &response.headers)
         response.headers[.requestID] = context.request.rawValue
-        if request.method == .head { response.body = ResponseBody() }
-        return response
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func route(
-        _ request: Request, _ context: WebContext, _ standing: inout RateLimiter.Standing?
+        _ request: Request, _ context: WebContext, _ origin: CrossOrigin, _ standing: inout RateLimiter.Standing?
     ) async throws(APIError) -> Response {
-        guard let route = V1Route(path: request.uri.path) else {
-            throw APIError(
-                status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
+        guard let route = V1Route(path: request.uri.path) else { throw .unknownURL }
+        if request.method == .options {
+            var headers = origin.preflight(request.headers, methods: route.allowed)
+            headers[.allow] = route.allowed
+            return Response(status: .noContent, headers: headers)
         }
-        try require(route.methods, request)
+        guard route.methods.contains(request.method) else { throw .methodNotAllowed(route.allowed) }
         let requester = try await identify(request, context)
         standing = try call.admit(requester)
         switch route {
@@ -46,15 +49,6 @@ struct V1: Sendable {
                 throw .modelNotFound(name)
             }
             return V1Reply.json(model)
-        }
-    }
-
-    private func require(_ methods: [HTTPRequest.Method], _ request: Request) throws(APIError) {
-        guard methods.contains(request.method) else {
-            let allowed = methods.map(\.rawValue).joined(separator: ", ")
-            throw APIError(
-                status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",
-                code: "method_not_allowed")
         }
     }
 

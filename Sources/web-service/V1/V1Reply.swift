@@ -22,6 +22,7 @@ enum V1Reply {
         response.headers[.retryAfter] = error.retryAfter.map { "\($0)" }
         response.headers[.shouldRetry] = error.shouldRetry.map { "\($0)" }
         response.headers[.limitedBy] = error.limitedBy?.rawValue
+        response.headers[.allow] = error.allowed
         return response
     }
 

@@ -31,4 +31,7 @@ enum V1Route: Sendable, Hashable {
         case .models, .model: [.get, .head]
         }
     }
+
+    /// For `Allow`.
+    var allowed: String { (methods + [.options]).map(\.rawValue).joined(separator: ", ") }
 }
