@@ -1,9 +1,11 @@
 """`/v1` below its JSON: methods, headers, other sites' pages, and clients that are slow, rude or broken."""
 
+from socket import SHUT_WR
+
 import pytest
 
 from machine import wait_for
-from raw_http import exchange
+from raw_http import Reply, connect, exchange, read_all, request_bytes
 
 ORIGIN = "https://app.example.edu"
 SITE = {
@@ -122,3 +124,59 @@ def test_any_origin_when_configured(site, bearer):
         assert "access-control-allow-credentials" not in reply.headers
     finally:
         site.change_configuration({"api": {"cors_origins": [ORIGIN]}})
+
+
+LARGE = b" " * (8 << 20)
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/none", "/v1/models"])
+def test_an_early_error_reaches_a_client_that_is_still_sending(site, path, connection):
+    headers = {"Connection": connection, "Content-Length": str(len(LARGE))}
+    with connect(site) as socket:
+        # Blocks unless somebody reads.
+        socket.sendall(request_bytes("POST", path, headers, LARGE))
+        socket.shutdown(SHUT_WR)
+        reply = Reply(read_all(socket))
+    assert reply.status in (401, 404, 405)
+    assert reply.json()["error"]["code"]
+
+
+def test_a_chunked_body_over_the_limit(site, bearer):
+    chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    with connect(site) as socket:
+        socket.sendall(request_bytes("POST", "/v1/chat/completions", {**bearer, "Transfer-Encoding": "chunked"}))
+        for _ in range(24):
+            socket.sendall(chunk)
+        socket.sendall(b"0\r\n\r\n")
+        reply = Reply(read_all(socket))
+    assert reply.status == 413
+    assert reply.json()["error"]["code"] == "request_too_large"
+
+
+def test_a_client_that_sends_for_ever_is_cut(site):
+    with connect(site) as socket, pytest.raises(OSError):
+        socket.sendall(request_bytes("POST", "/v1/none", {"Content-Length": str(1 << 40)}))
+        for _ in range(200):
+            socket.sendall(b" " * (1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/9.9\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n", 400, "invalid_http"),
+        (b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\nX-Long: " + b"x" * (17 << 10) + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET /v1/models HTTP/1.1\r\n" + b"X-Many: x\r\n" * 101 + b"\r\n", 431, "headers_too_large"),
+    ],
+)
+def test_what_is_no_http_is_told_so_in_json(site, sent, status, code):
+    with connect(site) as socket:
+        socket.sendall(sent)
+        reply = Reply(read_all(socket))
+    assert reply.status == status
+    assert reply.json()["error"]["code"] == code
+    assert reply.headers["x-request-id"].startswith("req_")
+    assert reply.headers["connection"] == "close"

@@ -29,6 +29,13 @@ extension APIError {
     static let unknownURL = APIError(
         status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
 
+    static let notHTTP = APIError(
+        status: 400, message: "The request is not valid HTTP.", type: "invalid_request_error", code: "invalid_http")
+
+    static let headersTooLarge = APIError(
+        status: 431, message: "The headers are too long, or too many.", type: "invalid_request_error",
+        code: "headers_too_large")
+
     static func methodNotAllowed(_ allowed: String) -> APIError {
         APIError(
             status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",

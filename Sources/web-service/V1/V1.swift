@@ -13,24 +13,33 @@ struct V1: Sendable {
     let bodies = BodyBudget()
     let idempotencyKeys = IdempotencyKeys()
 
+    /// How far a request has come.
+    private struct Course {
+        var standing: RateLimiter.Standing?
+        var hasReadBody = false
+    }
+
     func respond(to request: Request, context: WebContext) async -> Response {
         let origin = CrossOrigin(request.headers, call.configuration.current.api)
-        var standing: RateLimiter.Standing?
+        var course = Course()
         var response: Response
         do {
-            response = try await route(request, context, origin, &standing)
+            response = try await route(request, context, origin, &course)
         } catch {
-            standing = standing ?? error.standing
+            course.standing = course.standing ?? error.standing
             response = V1Reply.failure(error)
+            if !course.hasReadBody, request.announcesBody {
+                response = V1Reply.early(response, to: request, on: context.channel)
+            }
         }
-        if let standing { V1Reply.add(standing, to: &response.headers) }
+        if let standing = course.standing { V1Reply.add(standing, to: &response.headers) }
         origin.add(to: &response.headers)
         response.headers[.requestID] = context.request.rawValue
         return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func route(
-        _ request: Request, _ context: WebContext, _ origin: CrossOrigin, _ standing: inout RateLimiter.Standing?
+        _ request: Request, _ context: WebContext, _ origin: CrossOrigin, _ course: inout Course
     ) async throws(APIError) -> Response {
         guard let route = V1Route(path: request.uri.path) else { throw .unknownURL }
         if request.method == .options {
@@ -40,9 +49,9 @@ struct V1: Sendable {
         }
         guard route.methods.contains(request.method) else { throw .methodNotAllowed(route.allowed) }
         let requester = try await identify(request, context)
-        standing = try call.admit(requester)
+        course.standing = try call.admit(requester)
         switch route {
-        case .run(let operation): return try await run(operation, request, context, requester)
+        case .run(let operation): return try await run(operation, request, context, requester, &course)
         case .models: return V1Reply.json(ModelList(data: try await models(of: requester, context)))
         case .model(let name):
             guard let model = try await models(of: requester, context).first(where: { $0.id == name }) else {
@@ -72,10 +81,12 @@ struct V1: Sendable {
     }
 
     private func run(
-        _ operation: ModelRequest.Operation, _ request: Request, _ context: WebContext, _ requester: Requester
+        _ operation: ModelRequest.Operation, _ request: Request, _ context: WebContext, _ requester: Requester,
+        _ course: inout Course
     ) async throws(APIError) -> Response {
         let name = try IdempotencyKeys.Name.named(by: request.headers, of: requester.key)
-        let reading = try await V1Body.read(request, for: operation, isDigested: name != nil, bodies)
+        let reading = try await V1Body.read(
+            request, for: operation, isDigested: name != nil, bodies, &course.hasReadBody)
         var ticket: IdempotencyKeys.Ticket?
         if let name, let digest = reading.digest {
             switch try idempotencyKeys.claim(name, digest) {
@@ -111,6 +122,12 @@ struct V1: Sendable {
         let answer = try await beginning.value.get()
         presence.onLeave { answer.stop() }
         return answer
+    }
+}
+
+extension Request {
+    fileprivate var announcesBody: Bool {
+        headers[.transferEncoding] != nil || headers[.contentLength].map { $0 != "0" } ?? false
     }
 }
 

@@ -12,9 +12,12 @@ enum V1Body {
         var digest: IdempotencyKeys.Digest?
     }
 
-    /// - Parameter isDigested: whether the request named an idempotency key.
+    /// - Parameters:
+    ///   - isDigested: whether the request named an idempotency key.
+    ///   - hasBegun: set as soon as the body is touched; it can be read only once.
     static func read(
-        _ request: Request, for operation: ModelRequest.Operation, isDigested: Bool, _ budget: BodyBudget
+        _ request: Request, for operation: ModelRequest.Operation, isDigested: Bool, _ budget: BodyBudget,
+        _ hasBegun: inout Bool
     ) async throws(APIError) -> Reading {
         if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
             throw APIError(
@@ -26,6 +29,7 @@ enum V1Body {
         // Taken as it arrives: a client that announces much and sends little holds little.
         var taken = 0
         defer { budget.giveBack(taken) }
+        hasBegun = true
         let body = try await collect(request.body, budget, &taken)
         guard body.readableBytes > longBody else { return try parse(body, operation, isDigested) }
         // Milliseconds of scanning: not on the thread that all other requests wait for.
@@ -49,26 +53,62 @@ enum V1Body {
         return hash.finalize()
     }
 
+    /// What is refused is read on to its end all the same: a client that sends does not read, and would never see why.
     private static func collect(
         _ chunks: RequestBody, _ budget: BodyBudget, _ taken: inout Int
     ) async throws(APIError) -> ByteBuffer {
         var body = ByteBuffer()
+        var refusal: APIError?
+        var discarded = 0
         do {
             for try await chunk in chunks {
-                guard taken + chunk.readableBytes <= BodyBudget.bodyLimit else { throw tooLarge }
-                guard budget.take(chunk.readableBytes) else {
-                    throw APIError.unavailable("Too many large requests are being received.")
-                }
-                taken += chunk.readableBytes
-                body.writeImmutableBuffer(chunk)
+                if refusal == nil { refusal = take(chunk, budget, &taken, &body) }
+                guard let refusal else { continue }
+                discarded += chunk.readableBytes
+                if discarded > discardLimit { throw refusal }
             }
-            return body
-        } catch let error as APIError {
-            throw error
         } catch {
-            throw .invalidRequest("The body could not be read.")
+            throw refusal ?? .invalidRequest("The body could not be read.")
+        }
+        if let refusal { throw refusal }
+        return body
+    }
+
+    /// Why no more of the body is taken; nil: it was.
+    private static func take(
+        _ chunk: ByteBuffer, _ budget: BodyBudget, _ taken: inout Int, _ body: inout ByteBuffer
+    ) -> APIError? {
+        var refusal: APIError?
+        if taken + chunk.readableBytes > BodyBudget.bodyLimit {
+            refusal = tooLarge
+        } else if !budget.take(chunk.readableBytes) {
+            refusal = .unavailable("Too many large requests are being received.")
+        }
+        guard refusal == nil else {
+            body = ByteBuffer()
+            return refusal
+        }
+        taken += chunk.readableBytes
+        body.writeImmutableBuffer(chunk)
+        return nil
+    }
+
+    /// Reads what nobody wants of a request that was answered early: a client that is still sending would see neither the
+    /// answer nor the end of the connection. Closes it when there is too much.
+    static func discard(_ chunks: RequestBody, of channel: any Channel) async {
+        var discarded = 0
+        do {
+            for try await chunk in chunks {
+                discarded += chunk.readableBytes
+                if discarded > discardLimit { return channel.close(promise: nil) }
+            }
+        } catch {
+            // The client has left.
         }
     }
+
+    /// Of a refused body, in bytes; a client that sends even more is cut.
+    static let discardLimit = 64 << 20
 
     /// Bodies beyond this are parsed off the event loop, in bytes.
     private static let longBody = 256 << 10

@@ -26,6 +26,16 @@ enum V1Reply {
         return response
     }
 
+    /// A reply that is sent before the request's body has been read.
+    static func early(_ response: Response, to request: Request, on channel: any Channel) -> Response {
+        var early = response
+        early.body = ResponseBody(contentLength: response.body.contentLength) { writer in
+            try await response.body.write(writer)
+            await V1Body.discard(request.body, of: channel)
+        }
+        return early
+    }
+
     /// The reply of a request that is not streamed, after its bill is durable.
     static func whole(_ answer: Answer, _ ticket: IdempotencyKeys.Ticket?) async throws(APIError) -> Response {
         let reply = await answer.next().first
