@@ -99,8 +99,9 @@ struct ChatCall: Sendable {
 
     private func completion(_ request: ModelRequest, limit: TokenCount) -> Router.Complete {
         Router.Complete(
-            model: request.model, operation: .chatCompletions, isStream: request.isStream, outputLimit: limit,
-            outputLimitField: request.limitField, relaysUsage: request.wantsUsage)
+            model: request.model, operation: request.operation, isStream: request.isStream,
+            outputLimit: request.outputs == 0 ? nil : limit, outputLimitField: request.limitField,
+            relaysUsage: request.wantsUsage)
     }
 }
 

@@ -96,8 +96,11 @@ import Testing
     @Test func corsOriginsAreOrigins() throws {
         let api = try loadLeast(and: "api:\n  cors_origins: [\"https://App.example:443\"]\n").api
         #expect(api.corsOrigins.map(\.description) == ["https://app.example"])
+        #expect(!api.allowsAnyOrigin)
+        let any = try loadLeast(and: "api:\n  cors_origins: [\"*\"]\n").api
+        #expect(any.allowsAnyOrigin && any.corsOrigins.isEmpty)
         #expect(
-            problemsOfLeast(and: "api:\n  cors_origins: [\"*\"]\n").first?
+            problemsOfLeast(and: "api:\n  cors_origins: [\"https://*.example\"]\n").first?
                 .hasPrefix("config.yaml:7: api.cors_origins[0]: ") == true)
     }
 

@@ -113,7 +113,58 @@ import Testing
         #expect(unnamed.outputLimit(for: try model(window: 1)) == 1)
     }
 
-    private func parse(_ json: String) throws -> ModelRequest { try ModelRequest(json: ByteBuffer(string: json)) }
+    @Test(arguments: [
+        (#""one""#, 1), ("[1,2,3]", 1), (#"["one","two","three"]"#, 3), ("[[1,2],[3]]", 2),
+    ])
+    func promptsAreCounted(_ prompt: String, _ count: Int64) throws {
+        let request = try parse(#"{"model":"a","prompt":\#(prompt),"n":2,"best_of":3}"#, for: .completions)
+        #expect(request.outputs == 3 * count)
+        #expect(request.limitField == "max_tokens")
+        #expect(request.prompt.bound(for: try model()) == TokenCount(Int64(prompt.utf8.count)))
+        #expect(String(buffer: request.body) == #"{"prompt":\#(prompt),"n":2,"best_of":3}"#)
+    }
+
+    @Test func embeddingsHaveAPromptAndNoOutput() throws {
+        let json = #"{"model":"a","input":["one","two"],"dimensions":3,"max_tokens":7,"n":"x"}"#
+        let request = try parse(json, for: .embeddings)
+        #expect(request.outputs == 0)
+        #expect(request.limitField == nil)
+        #expect(request.outputLimit(for: try model(output: 60)) == 0)
+        #expect(request.prompt.bound(for: try model()) == TokenCount(Int64(#"["one","two"]"#.utf8.count)))
+        #expect(String(buffer: request.body) == #"{"input":["one","two"],"dimensions":3,"max_tokens":7,"n":"x"}"#)
+    }
+
+    @Test(arguments: [
+        (#"{"model":"a"}"#, Router.Operation.completions, "prompt"),
+        (#"{"model":"a","prompt":null}"#, .completions, "prompt"),
+        (#"{"model":"a","prompt":[]}"#, .completions, "prompt"),
+        (#"{"model":"a","prompt":[1,"x"]}"#, .completions, "prompt"),
+        (#"{"model":"a","prompt":{}}"#, .completions, "prompt"),
+        (#"{"model":"a","prompt":"x","prom\u0070t":"y"}"#, .completions, "prompt"),
+        (#"{"model":"a","prompt":"x","best_of":0}"#, .completions, "best_of"),
+        (#"{"model":"a","prompt":"x","best_of":129}"#, .completions, "best_of"),
+        (#"{"model":"a","prompt":"x","max_completion_tokens":1}"#, .completions, "max_completion_tokens"),
+        (#"{"model":"a","prompt":"x"}"#, .embeddings, "input"), (#"{"model":"a","input":7}"#, .embeddings, "input"),
+        (#"{"model":"a","input":[true]}"#, .embeddings, "input"),
+        (#"{"model":"a","input":"x","input":"y"}"#, .embeddings, "input"),
+    ])
+    func whatIsWrongIsNamedOfEveryOperation(_ json: String, _ operation: Router.Operation, _ param: String) {
+        let error = #expect(throws: APIError.self) { try parse(json, for: operation) }
+        #expect(error?.status == 400)
+        #expect(error?.param == param)
+    }
+
+    @Test func inputsHaveAMost() {
+        let inputs = Array(repeating: "\"x\"", count: 2049).joined(separator: ",")
+        let error = #expect(throws: APIError.self) {
+            try parse(#"{"model":"a","input":[\#(inputs)]}"#, for: .embeddings)
+        }
+        #expect(error?.param == "input")
+    }
+
+    private func parse(_ json: String, for operation: Router.Operation = .chatCompletions) throws -> ModelRequest {
+        try ModelRequest(json: ByteBuffer(string: json), for: operation)
+    }
 
     private func model(output: Int? = nil, window: Int? = nil, template: Int = 0) throws -> ModelConfiguration {
         var model = try TestConfiguration.make().models[0]

@@ -96,13 +96,13 @@ extension DummyRendering {
             let arguments = Self.json(choice.text(of: .toolArguments))
             let function = #"{"name":\#(Self.json(toolName)),"arguments":\#(arguments)}"#
             return """
-                {"role":"assistant","content":null,"tool_calls":[{"id":"\(callID)","type":"function",\
+                {"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"\(callID)","type":"function",\
                 "function":\(function)}]}
                 """
         }
         let reasoning = choice.text(of: .reasoning)
         let member = reasoning.isEmpty ? "" : #","reasoning_content":\#(Self.json(reasoning))"#
-        return #"{"role":"assistant","content":\#(text)\#(member)}"#
+        return #"{"role":"assistant","content":\#(text),"refusal":null\#(member)}"#
     }
 }
 

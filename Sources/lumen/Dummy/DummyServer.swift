@@ -61,7 +61,7 @@ struct DummyServer {
 
     private func embed(_ request: Request, _ context: DummyContext) async throws -> Response {
         try await answer(request, context, operation: "embeddings") { request, exchange in
-            try await exchange.send(Embeddings(of: request).json, tokens: 0)
+            try await exchange.send(Embeddings(of: request, as: exchange.behaviour).json, tokens: 0)
         }
     }
 

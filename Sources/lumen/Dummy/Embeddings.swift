@@ -7,16 +7,27 @@ struct Embeddings {
 
     let json: ByteBuffer
 
-    init(of request: DummyRequest) {
+    init(of request: DummyRequest, as behaviour: Behaviour) {
         let data = request.quotes.enumerated().map { index, text in
             #"{"object":"embedding","index":\#(index),"embedding":[\#(Self.vector(of: text))]}"#
         }
-        let usage = #"{"prompt_tokens":\#(request.promptWords),"total_tokens":\#(request.promptWords)}"#
+        let usage = Self.usage(of: request, as: behaviour).map {
+            #","usage":{"prompt_tokens":\#($0),"total_tokens":\#($0)}"#
+        }
         json = ByteBuffer(
             string: """
                 {"object":"list","model":\(DummyRendering.json(request.model)),\
-                "data":[\(data.joined(separator: ","))],"usage":\(usage)}
+                "data":[\(data.joined(separator: ","))]\(usage ?? "")}
                 """)
+    }
+
+    /// Prompt tokens; nil: not reported.
+    private static func usage(of request: DummyRequest, as behaviour: Behaviour) -> Int? {
+        switch behaviour.usage {
+        case .none: nil
+        case .words: request.promptWords
+        case .bound(let factor): request.promptBound * factor
+        }
     }
 
     /// How often each class of bytes occurs, between 0 and 1.

@@ -12,24 +12,32 @@ struct RequestMembers {
     var outputs: Int64 = 1
     var maxTokens: Int64?
     var maxCompletionTokens: Int64?
-    /// Nil when there are no messages, or they are no list.
+    /// `best_of` of `/completions`: how many outputs are made of which `n` are sent.
+    var bestOf: Int64 = 1
+    /// Nil when what the operation is about (messages, prompt or input) is missing or has another shape.
     var prompt: PromptSize?
 
+    let operation: Router.Operation
     private var seen: Set<String> = []
     /// Key and value of each member that goes upstream as it came.
     private var kept: [Range<Int>] = []
     private var streamOptions: Range<Int>?
 
+    init(of operation: Router.Operation) { self.operation = operation }
+
     private static let guarded: Set<String> = [
-        "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "tools",
-        "functions", "response_format",
+        "model", "messages", "prompt", "input", "suffix", "stream", "stream_options", "max_tokens",
+        "max_completion_tokens", "n", "best_of", "tools", "functions", "response_format",
     ]
-    private static let readByModel: Set<String> = ["tools", "functions", "response_format"]
+    private static let readByModel: Set<String> = [
+        "messages", "prompt", "input", "suffix", "tools", "functions", "response_format",
+    ]
     private static let replaced: Set<String> = ["model", "stream_options", "max_tokens", "max_completion_tokens"]
 
     mutating func read(_ scan: inout JSONScan) throws(JSONScanError) {
         var size = PromptSize()
-        var hasMessages = false
+        var hasPrompt = false
+        let subject = operation.subject
         try scan.object { key, scan throws(JSONScanError) in
             let name = key.text
             let start = key.position
@@ -37,48 +45,71 @@ struct RequestMembers {
             if Self.guarded.contains(name), !seen.insert(name).inserted {
                 complain("“\(name)” is there twice.", name)
             }
-            if name == "messages" {
-                hasMessages = try size.readMessages(&scan)
+            if name == subject {
+                hasPrompt = name == "messages" ? try size.readMessages(&scan) : try size.readTexts(&scan)
             } else {
                 try readMember(name, &scan)
             }
             if scan.position == valueStart { try scan.skip() }
-            if name == "messages" || Self.readByModel.contains(name) {
-                size.bytes += Int64(scan.position - valueStart)
-            }
-            if !Self.replaced.contains(name) { kept.append(start..<scan.position) }
+            if Self.readByModel.contains(name) { size.bytes += Int64(scan.position - valueStart) }
+            if !isReplaced(name) { kept.append(start..<scan.position) }
         }
-        if hasMessages { prompt = size }
+        if hasPrompt { prompt = size }
+    }
+
+    /// Embeddings have no output to limit, and nothing to stream.
+    private func isReplaced(_ name: String) -> Bool {
+        operation == .embeddings ? name == "model" : Self.replaced.contains(name)
     }
 
     private mutating func readMember(_ name: String, _ scan: inout JSONScan) throws(JSONScanError) {
-        let kind = try scan.kind()
-        switch name {
-        case "model":
-            guard kind == .string else { return complain("“model” must be a string.", name) }
+        if name == "model" {
+            guard try scan.kind() == .string else { return complain("“model” must be a string.", name) }
             model = try scan.string().text
+        } else if operation != .embeddings {
+            try readOutputMember(name, &scan)
+        }
+    }
+
+    private mutating func readOutputMember(_ name: String, _ scan: inout JSONScan) throws(JSONScanError) {
+        switch name {
         case "stream":
+            let kind = try scan.kind()
             guard kind == .bool || kind == .null else { return complain("“stream” must be true or false.", name) }
             isStream = try scan.skip().count == "true".utf8.count && kind == .bool
         case "max_tokens": maxTokens = try positive(name, &scan)
-        case "max_completion_tokens": maxCompletionTokens = try positive(name, &scan)
-        case "n":
-            outputs = try positive(name, &scan) ?? 1
-            if outputs > ModelRequest.outputsLimit {
-                complain("“n” may be at most \(ModelRequest.outputsLimit).", name)
+        case "max_completion_tokens":
+            maxCompletionTokens = try positive(name, &scan)
+            if operation == .completions, maxCompletionTokens != nil {
+                complain("The limit of this path is “max_tokens”.", name)
             }
-        case "stream_options":
-            guard kind != .null else { return }
-            guard kind == .object else { return complain("“stream_options” must be an object.", name) }
-            let start = scan.position
-            try scan.object { key, scan throws(JSONScanError) in
-                if key == "include_usage", try scan.kind() == .bool {
-                    wantsUsage = try scan.skip().count == "true".utf8.count
-                }
-            }
-            streamOptions = start..<scan.position
+        case "n": outputs = try outputCount(name, &scan)
+        case "best_of" where operation == .completions: bestOf = try outputCount(name, &scan)
+        case "stream_options": try readStreamOptions(&scan)
         default: break
         }
+    }
+
+    private mutating func readStreamOptions(_ scan: inout JSONScan) throws(JSONScanError) {
+        let kind = try scan.kind()
+        if kind == .null { return }
+        guard kind == .object else { return complain("“stream_options” must be an object.", "stream_options") }
+        let start = scan.position
+        try scan.object { key, scan throws(JSONScanError) in
+            if key == "include_usage", try scan.kind() == .bool {
+                wantsUsage = try scan.skip().count == "true".utf8.count
+            }
+        }
+        streamOptions = start..<scan.position
+    }
+
+    /// `n` or `best_of`; 1 when null.
+    private mutating func outputCount(_ name: String, _ scan: inout JSONScan) throws(JSONScanError) -> Int64 {
+        let count = try positive(name, &scan) ?? 1
+        if count > ModelRequest.outputsLimit {
+            complain("“\(name)” may be at most \(ModelRequest.outputsLimit).", name)
+        }
+        return count
     }
 
     /// A whole number from 1; absent when null.
@@ -140,66 +171,13 @@ struct RequestMembers {
     }
 }
 
-extension PromptSize {
-    /// Counts messages and what their parts carry; false, with nothing read, when there is no list.
-    mutating func readMessages(_ scan: inout JSONScan) throws(JSONScanError) -> Bool {
-        guard try scan.kind() == .array else { return false }
-        try scan.array { scan throws(JSONScanError) in
-            messages += 1
-            guard try scan.kind() == .object else { return }
-            try scan.object { key, scan throws(JSONScanError) in
-                guard key == "content", try scan.kind() == .array else { return }
-                try scan.array { scan throws(JSONScanError) in
-                    if try scan.kind() == .object { try readPart(&scan) }
-                }
-            }
+extension Router.Operation {
+    /// The member that a request is about.
+    var subject: String {
+        switch self {
+        case .completions: "prompt"
+        case .embeddings: "input"
+        default: "messages"
         }
-        return true
-    }
-
-    /// One part of a message's content. Only what its type says it carries is taken out of the byte count: text that looks
-    /// like a data URL is text.
-    private mutating func readPart(_ scan: inout JSONScan) throws(JSONScanError) {
-        var type = ""
-        var imagePayload: Int64 = 0
-        var otherPayload: Int64 = 0
-        try scan.object { key, scan throws(JSONScanError) in
-            let kind = try scan.kind()
-            if key == "type", kind == .string {
-                type = try scan.string().text
-            } else if key == "image_url", kind == .object {
-                imagePayload += try Self.payload(named: "url", isDataURL: true, in: &scan)
-            } else if key == "input_audio", kind == .object {
-                otherPayload += try Self.payload(named: "data", isDataURL: false, in: &scan)
-            } else if key == "file", kind == .object {
-                otherPayload += try Self.payload(named: "file_data", isDataURL: true, in: &scan)
-            }
-        }
-        switch type {
-        case "image_url":
-            images += 1
-            bytes -= imagePayload
-        case "input_audio", "file":
-            bytes -= otherPayload
-            otherPayloadBytes += otherPayload
-        default: break
-        }
-    }
-
-    /// How many bytes of the named member are payload.
-    private static func payload(
-        named name: StaticString, isDataURL: Bool, in scan: inout JSONScan
-    ) throws(JSONScanError) -> Int64 {
-        var count: Int64 = 0
-        try scan.object { key, scan throws(JSONScanError) in
-            guard key == name, try scan.kind() == .string else { return }
-            let raw = try scan.string().raw
-            if !isDataURL {
-                count = Int64(raw.count)
-            } else if raw.starts(with: "data:".utf8), let comma = raw.firstIndex(of: UInt8(ascii: ",")) {
-                count = Int64(raw.count - comma - 1)
-            }
-        }
-        return count
     }
 }

@@ -1,5 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
 import ServiceLifecycle
 import SharedProtocol
 
@@ -10,6 +12,7 @@ final class ClientPresence: Sendable {
         var onLeave: (@Sendable () -> Void)?
         /// Since when the client has not taken what we write.
         var writingSince: NIODeadline?
+        var pace = RequestPace()
     }
 
     private let state = NIOLockedValueBox(State())
@@ -34,9 +37,15 @@ final class ClientPresence: Sendable {
         try await write()
     }
 
+    /// Whether it has read nothing for so long, or sends its request too slowly.
     fileprivate func isStalled(for limit: TimeAmount) -> Bool {
-        state.withLockedValue { $0.writingSince.map { .now() - $0 > limit } ?? false }
+        let now = NIODeadline.now()
+        return state.withLockedValue { state in
+            state.pace.isTooSlow(at: now) || state.writingSince.map { now - $0 > limit } ?? false
+        }
     }
+
+    fileprivate func pace(_ note: (inout RequestPace) -> Void) { state.withLockedValue { note(&$0.pace) } }
 
     fileprivate func left() {
         let action = state.withLockedValue { state in
@@ -48,7 +57,8 @@ final class ClientPresence: Sendable {
     }
 }
 
-/// The presence of each open connection's client. Cuts those that have read nothing for `routing.client_stall_timeout`.
+/// The presence of each open connection's client. Cuts those that have read nothing for `routing.client_stall_timeout`, and
+/// those that send slower than `RequestPace` allows.
 final class ClientPresences: ServiceLifecycle.Service {
     static let sweepInterval = Duration.seconds(1)
 
@@ -80,8 +90,9 @@ final class ClientPresences: ServiceLifecycle.Service {
     /// A handler for a new connection's pipeline.
     func watch() -> any RemovableChannelHandler { Watch(self) }
 
+    /// What the connection's HTTP and its end tell.
     private final class Watch: ChannelInboundHandler, RemovableChannelHandler {
-        typealias InboundIn = NIOAny
+        typealias InboundIn = HTTPRequestPart
 
         private let presences: ClientPresences
         private let presence = ClientPresence()
@@ -91,6 +102,16 @@ final class ClientPresences: ServiceLifecycle.Service {
         func handlerAdded(context: ChannelHandlerContext) {
             let key = ObjectIdentifier(context.channel)
             presences.presences.withLockedValue { $0[key] = (presence, context.channel) }
+            try? context.pipeline.syncOperations.addHandler(Bytes(presence), position: .first)
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            switch unwrapInboundIn(data) {
+            case .head: presence.pace { $0.headCame(at: .now()) }
+            case .body: break
+            case .end: presence.pace { $0.requestCame() }
+            }
+            context.fireChannelRead(data)
         }
 
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -98,11 +119,33 @@ final class ClientPresences: ServiceLifecycle.Service {
             context.fireUserInboundEventTriggered(event)
         }
 
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {
+            if let error = error as? HTTPParserError {
+                try? context.pipeline.syncOperations.addHandler(BadRequestReply(error), position: .before(self))
+            }
+            context.fireErrorCaught(error)
+        }
+
         func channelInactive(context: ChannelHandlerContext) {
             let key = ObjectIdentifier(context.channel)
             presences.presences.withLockedValue { _ = $0.removeValue(forKey: key) }
             presence.left()
             context.fireChannelInactive()
+        }
+    }
+
+    /// Sees the bytes before they are HTTP.
+    private final class Bytes: ChannelInboundHandler, RemovableChannelHandler {
+        typealias InboundIn = ByteBuffer
+
+        private let presence: ClientPresence
+
+        init(_ presence: ClientPresence) { self.presence = presence }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let count = unwrapInboundIn(data).readableBytes
+            presence.pace { $0.received(count, at: .now()) }
+            context.fireChannelRead(data)
         }
     }
 }

@@ -11,6 +11,8 @@ extension HTTPField.Name {
     static let remainingRequests = known("x-ratelimit-remaining-requests")
     static let resetRequests = known("x-ratelimit-reset-requests")
     static let forwardedFor = known("X-Forwarded-For")
+    static let idempotencyKey = known("Idempotency-Key")
+    static let idempotentReplayed = known("idempotent-replayed")
     static let lastEventID = known("Last-Event-ID")
     static let secFetchSite = known("Sec-Fetch-Site")
     static let referrerPolicy = known("Referrer-Policy")

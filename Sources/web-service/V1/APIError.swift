@@ -15,6 +15,8 @@ struct APIError: Error, Sendable, Hashable {
     var shouldRetry: Bool?
     /// For `x-lumen-limited-by`.
     var limitedBy: Ledger.LimitedBy?
+    /// For `Allow`: the methods that the path takes.
+    var allowed: String?
     /// Of a rate limit that refused.
     var standing: RateLimitStanding?
 }
@@ -22,6 +24,22 @@ struct APIError: Error, Sendable, Hashable {
 extension APIError {
     static func invalidRequest(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
         APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
+    }
+
+    static let unknownURL = APIError(
+        status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
+
+    static let notHTTP = APIError(
+        status: 400, message: "The request is not valid HTTP.", type: "invalid_request_error", code: "invalid_http")
+
+    static let headersTooLarge = APIError(
+        status: 431, message: "The headers are too long, or too many.", type: "invalid_request_error",
+        code: "headers_too_large")
+
+    static func methodNotAllowed(_ allowed: String) -> APIError {
+        APIError(
+            status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",
+            code: "method_not_allowed", allowed: allowed)
     }
 
     static let invalidKey = APIError(
@@ -63,6 +81,19 @@ extension APIError {
         error.message = "Too many keys from your address were not valid. Try again in \(retryAfter) s."
         return error
     }
+
+    static let idempotencyKeyReused = APIError(
+        status: 422, message: "This “Idempotency-Key” was used for another request.", type: "invalid_request_error",
+        code: "idempotency_key_reused")
+
+    static let idempotencyInProgress = APIError(
+        status: 409, message: "The request with this “Idempotency-Key” is still running.",
+        type: "invalid_request_error", code: "idempotency_in_progress", retryAfter: 1)
+
+    /// Repeating it is of no use, and a client that repeats conflicts by itself is told so.
+    static let idempotencyNotReplayable = APIError(
+        status: 409, message: "The request with this “Idempotency-Key” has run, and its answer was not kept.",
+        type: "invalid_request_error", code: "idempotency_not_replayable", shouldRetry: false)
 
     /// The ledger refused. A client that retries by itself is told not to unless it is worth the wait.
     static func refused(_ refusal: Ledger.Refusal, _ model: ModelName) -> APIError {

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -12,58 +11,53 @@ struct V1: Sendable {
     let identities: Identities
     let presences: ClientPresences
     let bodies = BodyBudget()
+    let idempotencyKeys = IdempotencyKeys()
+
+    /// How far a request has come.
+    private struct Course {
+        var standing: RateLimitStanding?
+        var hasReadBody = false
+    }
 
     func respond(to request: Request, context: WebContext) async -> Response {
-        var standing: RateLimitStanding?
+        let origin = CrossOrigin(request.headers, call.configuration.current.api)
+        var course = Course()
         var response: Response
         do {
-            response = try await route(request, context, &standing)
+            response = try await route(request, context, origin, &course)
         } catch {
-            standing = standing ?? error.standing
+            course.standing = course.standing ?? error.standing
             response = V1Reply.failure(error)
+            if !course.hasReadBody, request.announcesBody {
+                response = V1Reply.early(response, to: request, on: context.channel)
+            }
         }
-        if let standing { V1Reply.add(standing, to: &response.headers) }
+        if let standing = course.standing { V1Reply.add(standing, to: &response.headers) }
+        origin.add(to: &response.headers)
         response.headers[.requestID] = context.request.rawValue
-        if request.method == .head { response.body = ResponseBody() }
-        return response
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func route(
-        _ request: Request, _ context: WebContext, _ standing: inout RateLimitStanding?
+        _ request: Request, _ context: WebContext, _ origin: CrossOrigin, _ course: inout Course
     ) async throws(APIError) -> Response {
-        let path = request.uri.path
-        switch path {
-        case "/v1/chat/completions":
-            try require([.post], request)
-            let requester = try await identify(request, context)
-            standing = try await call.admit(requester)
-            return try await complete(request, context, requester)
-        case "/v1/models":
-            try require([.get, .head], request)
-            let requester = try await identify(request, context)
-            standing = try await call.admit(requester)
-            return V1Reply.json(ModelList(data: try await models(of: requester, context)))
-        case _ where path.hasPrefix("/v1/models/"):
-            try require([.get, .head], request)
-            let requester = try await identify(request, context)
-            standing = try await call.admit(requester)
-            let name = ModelName(String(path.dropFirst("/v1/models/".count)).removingPercentEncoding ?? "")
+        guard let route = V1Route(path: request.uri.path) else { throw .unknownURL }
+        if request.method == .options {
+            var headers = origin.preflight(request.headers, methods: route.allowed)
+            headers[.allow] = route.allowed
+            return Response(status: .noContent, headers: headers)
+        }
+        guard route.methods.contains(request.method) else { throw .methodNotAllowed(route.allowed) }
+        let requester = try await identify(request, context)
+        course.standing = try await call.admit(requester)
+        switch route {
+        case .run(let operation): return try await run(operation, request, context, requester, &course)
+        case .models: return V1Reply.json(ModelList(data: try await models(of: requester, context)))
+        case .model(let name):
             guard let model = try await models(of: requester, context).first(where: { $0.id == name }) else {
                 throw .modelNotFound(name)
             }
             return V1Reply.json(model)
-        default:
-            throw APIError(
-                status: 404, message: "There is no such path.", type: "invalid_request_error", code: "unknown_url")
-        }
-    }
-
-    private func require(_ methods: [HTTPRequest.Method], _ request: Request) throws(APIError) {
-        guard methods.contains(request.method) else {
-            let allowed = methods.map(\.rawValue).joined(separator: ", ")
-            throw APIError(
-                status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",
-                code: "method_not_allowed")
         }
     }
 
@@ -93,11 +87,36 @@ struct V1: Sendable {
         }
     }
 
-    private func complete(
-        _ request: Request, _ context: WebContext, _ requester: Requester
+    private func run(
+        _ operation: ModelRequest.Operation, _ request: Request, _ context: WebContext, _ requester: Requester,
+        _ course: inout Course
     ) async throws(APIError) -> Response {
-        let model = try await V1Body.read(request, bodies)
+        let name = try IdempotencyKeys.Name.named(by: request.headers, of: requester.key)
+        let reading = try await V1Body.read(
+            request, for: operation, isDigested: name != nil, bodies, &course.hasReadBody)
+        var ticket: IdempotencyKeys.Ticket?
+        if let name, let digest = reading.digest {
+            switch try idempotencyKeys.claim(name, digest) {
+            case .again(let reply): return V1Reply.again(reply)
+            case .run(let claimed): ticket = claimed
+            }
+        }
         let presence = presences.presence(on: context.channel)
+        let answer: Answer
+        do throws(APIError) {
+            answer = try await begin(reading.request, presence, context, requester)
+        } catch {
+            ticket?.release()
+            throw error
+        }
+        if reading.request.isStream { return V1Reply.stream(answer, presence, ticket) }
+        defer { presence.forget() }
+        return try await V1Reply.whole(answer, ticket)
+    }
+
+    private func begin(
+        _ model: ModelRequest, _ presence: ClientPresence, _ context: WebContext, _ requester: Requester
+    ) async throws(APIError) -> Answer {
         // A task of its own, so that the client's leaving can cancel it: the backend hears of it within 100 ms.
         let beginning = Task(executorPreference: call.executor) { () async -> Result<Answer, APIError> in
             do throws(APIError) {
@@ -109,9 +128,13 @@ struct V1: Sendable {
         presence.onLeave { beginning.cancel() }
         let answer = try await beginning.value.get()
         presence.onLeave { answer.stop() }
-        if model.isStream { return V1Reply.stream(answer, presence) }
-        defer { presence.forget() }
-        return try await V1Reply.whole(answer)
+        return answer
+    }
+}
+
+extension Request {
+    fileprivate var announcesBody: Bool {
+        headers[.transferEncoding] != nil || headers[.contentLength].map { $0 != "0" } ?? false
     }
 }
 

@@ -22,29 +22,56 @@ enum V1Reply {
         response.headers[.retryAfter] = error.retryAfter.map { "\($0)" }
         response.headers[.shouldRetry] = error.shouldRetry.map { "\($0)" }
         response.headers[.limitedBy] = error.limitedBy?.rawValue
+        response.headers[.allow] = error.allowed
         return response
     }
 
+    /// A reply that is sent before the request's body has been read.
+    static func early(_ response: Response, to request: Request, on channel: any Channel) -> Response {
+        var early = response
+        early.body = ResponseBody(contentLength: response.body.contentLength) { writer in
+            try await response.body.write(writer)
+            await V1Body.discard(request.body, of: channel)
+        }
+        return early
+    }
+
     /// The reply of a request that is not streamed, after its bill is durable.
-    static func whole(_ answer: Answer) async throws(APIError) -> Response {
+    static func whole(_ answer: Answer, _ ticket: IdempotencyKeys.Ticket?) async throws(APIError) -> Response {
         let reply = await answer.next().first
         while await !answer.next().isEmpty {}
-        if let failure = answer.settlement.failure { throw failure }
+        let settlement = answer.settlement
+        // What was billed must not run again, what was not may.
+        if settlement.usage == nil { ticket?.release() }
+        if let failure = settlement.failure { throw failure }
         guard let reply else { throw .unavailable("The request was cancelled.") }
         var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
         add(answer.loweredLimit, to: &headers)
+        if settlement.outcome == .completed { ticket?.finish(IdempotencyKeys.KeptReply(headers: headers, body: reply)) }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: reply))
+    }
+
+    /// The reply of an earlier request under the same idempotency key.
+    static func again(_ reply: IdempotencyKeys.KeptReply) -> Response {
+        var headers = reply.headers
+        headers[.idempotentReplayed] = "true"
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: reply.body))
     }
 
     /// Relays the events as they come. The end is sent after the bill is durable; when the client leaves, the backend is
     /// stopped and what it produced is billed.
-    static func stream(_ answer: Answer, _ presence: ClientPresence) -> Response {
+    static func stream(
+        _ answer: Answer, _ presence: ClientPresence, _ ticket: IdempotencyKeys.Ticket?
+    ) -> Response {
         var headers: HTTPFields = [
             .contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store", .accelBuffering: "no",
         ]
         add(answer.loweredLimit, to: &headers)
         let body = ResponseBody { writer in
-            defer { presence.forget() }
+            defer {
+                presence.forget()
+                if answer.settlement.usage == nil { ticket?.release() } else { ticket?.finish(nil) }
+            }
             do {
                 while case let events = await answer.next(), !events.isEmpty {
                     try await presence.writing { try await writer.write(ServerSentEvents.frames(events)) }

@@ -30,6 +30,8 @@ public struct RateLimitingConfiguration: Sendable, Hashable {
 public struct APIConfiguration: Sendable, Hashable {
     /// Pages of these sites may call the API.
     public var corsOrigins: Set<WebOrigin>
+    /// Pages of every site may: `*` is in the list.
+    public var allowsAnyOrigin: Bool
     public var maxKeysPerUser: Int
     /// Failed authentications per client address.
     public var failedAuthLimit: [RateLimit]
@@ -73,7 +75,9 @@ extension RateLimitingConfiguration {
 
 extension APIConfiguration {
     init(_ section: ConfigurationSection) {
-        corsOrigins = Set(section.readList("cors_origins", .origin) ?? [])
+        let origins = section.readList("cors_origins", .originOrAny) ?? []
+        corsOrigins = Set(origins.compactMap(\.site))
+        allowsAnyOrigin = origins.contains { $0.site == nil }
         maxKeysPerUser = section.read("max_keys_per_user", .integer(0...10_000), default: 20)
         failedAuthLimit = section.read(
             "failed_auth_limit", .rateLimits, default: [RateLimit(count: 20, windowSeconds: 60)])
@@ -92,6 +96,21 @@ extension MetricsConfiguration {
     init(_ section: ConfigurationSection) {
         token = section.read("token", .secret)
         section.finish()
+    }
+}
+
+/// A member of `api.cors_origins`.
+struct AllowedOrigin: Sendable {
+    /// Nil: any.
+    var site: WebOrigin?
+}
+
+extension ScalarFormat where Value == AllowedOrigin {
+    static var originOrAny: Self {
+        ScalarFormat("“*”, or an http or https address without a path, such as “https://app.example.edu”") {
+            if $0.text == "*" { return AllowedOrigin() }
+            return ScalarFormat<WebOrigin>.origin.parse($0).map { AllowedOrigin(site: $0) }
+        }
     }
 }
 

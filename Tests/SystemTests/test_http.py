@@ -1,0 +1,182 @@
+"""`/v1` below its JSON: methods, headers, other sites' pages, and clients that are slow, rude or broken."""
+
+from socket import SHUT_WR
+
+import pytest
+
+from machine import wait_for
+from raw_http import Reply, connect, exchange, read_all, request_bytes
+
+ORIGIN = "https://app.example.edu"
+SITE = {
+    "models": ("dummy", {"name": "org/name v1.5", "remote": "dummy"}),
+    "changes": {"api": {"cors_origins": [ORIGIN]}},
+}
+PATHS = {
+    "/v1/chat/completions": "POST, OPTIONS",
+    "/v1/completions": "POST, OPTIONS",
+    "/v1/embeddings": "POST, OPTIONS",
+    "/v1/models": "GET, HEAD, OPTIONS",
+    "/v1/models/dummy": "GET, HEAD, OPTIONS",
+}
+
+
+@pytest.fixture
+def bearer(key):
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/dummy", "/v1/models/none"])
+def test_head_is_get_without_its_body(site, bearer, path):
+    got, head = exchange(site, "GET", path, bearer), exchange(site, "HEAD", path, bearer)
+    assert head.status == got.status
+    assert head.body == b""
+    assert head.headers["content-length"] == str(len(got.body))
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_methods(site, path, method):
+    reply = exchange(site, method, path)
+    if method == "OPTIONS":
+        assert reply.status == 204 and reply.body == b""
+    elif method not in PATHS[path].split(", "):
+        assert reply.status == 405
+        assert method == "HEAD" or reply.json()["error"]["code"] == "method_not_allowed"
+    else:
+        assert reply.status == 401
+        return
+    assert reply.headers["allow"] == PATHS[path]
+
+
+@pytest.mark.parametrize("name", ["org/name%20v1.5", "org%2Fname%20v1.5", "%6Frg/name%20v1%2E5"])
+def test_ids_may_hold_slashes_and_be_encoded(site, bearer, name):
+    reply = exchange(site, "GET", f"/v1/models/{name}", bearer)
+    assert reply.status == 200
+    assert reply.json()["id"] == "org/name v1.5"
+
+
+def test_the_client_finds_an_id_with_a_slash(client):
+    assert client.models.retrieve("org/name v1.5").id == "org/name v1.5"
+    assert client.chat.completions.create(
+        model="org/name v1.5", messages=[{"role": "user", "content": "x"}]
+    ).model == "org/name v1.5"
+
+
+def test_every_reply_names_its_request(site, bearer):
+    seen = set()
+    for path in [*PATHS, "/v1", "/v1/", "/v1/none", "/v1/models/none"]:
+        for method in ["GET", "POST", "HEAD", "OPTIONS", "PUT"]:
+            for headers in [{}, bearer]:
+                reply = exchange(site, method, path, headers)
+                assert reply.headers["x-request-id"].startswith("req_"), (method, path)
+                seen.add(reply.headers["x-request-id"])
+    assert len(seen) == 9 * 5 * 2
+
+
+def preflight(site, origin: str, headers: str):
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": headers,
+    }
+    return exchange(site, "OPTIONS", "/v1/chat/completions", asked)
+
+
+def test_preflight(site):
+    reply = preflight(site, ORIGIN, "authorization,content-type,Idempotency-Key,x-stainless-lang,x-evil")
+    assert reply.status == 204
+    assert reply.headers["access-control-allow-origin"] == ORIGIN
+    assert reply.headers["access-control-allow-methods"] == "POST, OPTIONS"
+    granted = reply.headers["access-control-allow-headers"].split(", ")
+    assert granted == ["authorization", "content-type", "idempotency-key", "x-stainless-lang"]
+    assert reply.headers["access-control-max-age"] == "7200"
+    assert "access-control-allow-credentials" not in reply.headers
+    assert "Origin" in reply.headers["vary"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", ORIGIN + ".evil.example", "http://app.example.edu", "null"])
+def test_other_origins_are_told_nothing(site, bearer, origin):
+    replies = [preflight(site, origin, "authorization"), exchange(site, "GET", "/v1/models", {**bearer, "Origin": origin})]
+    for reply in replies:
+        assert not [name for name in reply.headers if name.startswith("access-control")]
+        assert "Origin" in reply.headers["vary"]
+
+
+def test_replies_and_errors_may_be_read_by_the_origin(site, bearer):
+    for headers in [bearer, {}]:
+        reply = exchange(site, "GET", "/v1/models", {**headers, "Origin": ORIGIN})
+        assert reply.headers["access-control-allow-origin"] == ORIGIN
+        exposed = reply.headers["access-control-expose-headers"]
+        assert "x-request-id" in exposed and "retry-after" in exposed and "x-lumen-limited-by" in exposed
+
+
+def test_any_origin_when_configured(site, bearer):
+    site.change_configuration({"api": {"cors_origins": ["*"]}})
+    try:
+        def allowed():
+            return preflight(site, "https://elsewhere.example", "authorization").headers.get("access-control-allow-origin")
+
+        assert wait_for("the configuration to be read", allowed) == "*"
+        reply = exchange(site, "GET", "/v1/models", {**bearer, "Origin": "https://elsewhere.example"})
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in reply.headers
+    finally:
+        site.change_configuration({"api": {"cors_origins": [ORIGIN]}})
+
+
+LARGE = b" " * (8 << 20)
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/none", "/v1/models"])
+def test_an_early_error_reaches_a_client_that_is_still_sending(site, path, connection):
+    headers = {"Connection": connection, "Content-Length": str(len(LARGE))}
+    with connect(site) as socket:
+        # Blocks unless somebody reads.
+        socket.sendall(request_bytes("POST", path, headers, LARGE))
+        socket.shutdown(SHUT_WR)
+        reply = Reply(read_all(socket))
+    assert reply.status in (401, 404, 405)
+    assert reply.json()["error"]["code"]
+
+
+def test_a_chunked_body_over_the_limit(site, bearer):
+    chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    with connect(site) as socket:
+        socket.sendall(request_bytes("POST", "/v1/chat/completions", {**bearer, "Transfer-Encoding": "chunked"}))
+        for _ in range(24):
+            socket.sendall(chunk)
+        socket.sendall(b"0\r\n\r\n")
+        reply = Reply(read_all(socket))
+    assert reply.status == 413
+    assert reply.json()["error"]["code"] == "request_too_large"
+
+
+def test_a_client_that_sends_for_ever_is_cut(site):
+    with connect(site) as socket, pytest.raises(OSError):
+        socket.sendall(request_bytes("POST", "/v1/none", {"Content-Length": str(1 << 40)}))
+        for _ in range(200):
+            socket.sendall(b" " * (1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/9.9\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n", 400, "invalid_http"),
+        (b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\nX-Long: " + b"x" * (17 << 10) + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET /v1/models HTTP/1.1\r\n" + b"X-Many: x\r\n" * 101 + b"\r\n", 431, "headers_too_large"),
+    ],
+)
+def test_what_is_no_http_is_told_so_in_json(site, sent, status, code):
+    with connect(site) as socket:
+        socket.sendall(sent)
+        reply = Reply(read_all(socket))
+    assert reply.status == status
+    assert reply.json()["error"]["code"] == code
+    assert reply.headers["x-request-id"].startswith("req_")
+    assert reply.headers["connection"] == "close"

@@ -1,0 +1,112 @@
+"""A repeat under the same `Idempotency-Key` does not run and is not billed again."""
+
+import concurrent.futures
+import uuid
+
+import openai
+import pytest
+
+from chats import ask, asked
+from machine import wait_for
+
+SITE = {"models": ("dummy", "error-500", "gap-50", {"name": "slow", "remote": "slow-first-byte-1000"})}
+
+
+@pytest.fixture
+def fresh():
+    """Options that name a key of its own."""
+    return {"extra_headers": {"Idempotency-Key": str(uuid.uuid4())}}
+
+
+def raw(client, options, model="dummy", text=None):
+    return client.chat.completions.with_raw_response.create(**asked(model, text), **options)
+
+
+def test_a_repeat_gets_the_same_bytes_and_costs_nothing(site, fresh):
+    key = site.create_key("careful@example.edu")
+    with site.client(key) as client:
+        before = site.observed()["requests"]
+        first, second = raw(client, fresh), raw(client, fresh)
+    assert second.content == first.content
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.headers["x-request-id"] != first.headers["x-request-id"]
+    assert site.observed()["requests"] == before + 1
+    assert len(site.events(key)) == 1
+
+
+def test_another_request_under_the_same_key(client, fresh):
+    ask(client, **fresh)
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        ask(client, text="something else", **fresh)
+    assert caught.value.code == "idempotency_key_reused"
+    with pytest.raises(openai.UnprocessableEntityError):
+        client.embeddings.create(model="dummy", input="x", **fresh)
+
+
+def test_keys_of_other_people_are_other_keys(site, client, fresh):
+    ask(client, **fresh)
+    with site.client(site.create_key("other@example.edu")) as other:
+        assert "idempotent-replayed" not in raw(other, fresh).headers
+
+
+def test_of_many_at_once_one_runs(site, fresh):
+    key = site.create_key("hurried@example.edu")
+
+    def attempt(_):
+        try:
+            return raw(client, fresh, "slow").headers.get("idempotent-replayed", "ran")
+        except openai.ConflictError as error:
+            assert error.code == "idempotency_in_progress"
+            assert error.response.headers["retry-after"] == "1"
+            return "conflict"
+
+    with site.client(key) as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(attempt, range(8)))
+        assert outcomes.count("ran") == 1 and outcomes.count("conflict") == 7
+        assert attempt(None) == "true"
+    assert len(site.events(key)) == 1
+
+
+def test_the_client_s_own_retries_wait_for_the_first(site, fresh):
+    """`openai` repeats a 409 by itself; in the end it has the one answer."""
+    with site.client(site.create_key("patient@example.edu"), max_retries=4) as client:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda _: ask(client, "slow", **fresh), range(2)))
+    assert answers[0] == answers[1]
+
+
+def test_a_finished_stream_cannot_be_sent_again(client, fresh):
+    list(ask(client, stream=True, **fresh))
+    with pytest.raises(openai.ConflictError) as caught:
+        ask(client, stream=True, **fresh)
+    assert caught.value.code == "idempotency_not_replayable"
+    assert caught.value.response.headers["x-should-retry"] == "false"
+
+
+def test_what_was_not_billed_may_be_made_again(site, client, fresh):
+    for _ in range(2):
+        with pytest.raises(openai.InternalServerError) as caught:
+            ask(client, "error-500", **fresh)
+        assert caught.value.code == "upstream_error"
+    # The key is free, for another request, too.
+    ask(client, **fresh)
+
+
+def test_a_client_that_left_is_billed_once_and_told_so(site, fresh):
+    key = site.create_key("gone@example.edu")
+    with site.client(key) as client:
+        stream = ask(client, "gap-50", stream=True, **fresh)
+        next(iter(stream))
+        stream.response.close()
+        wait_for("the usage event", lambda: site.events(key))
+        with pytest.raises(openai.ConflictError) as caught:
+            ask(client, "gap-50", stream=True, **fresh)
+    assert caught.value.code == "idempotency_not_replayable"
+    assert len(site.events(key)) == 1
+
+
+def test_malformed_key(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, extra_headers={"Idempotency-Key": "k" * 256})
+    assert caught.value.code == "invalid_idempotency_key"
