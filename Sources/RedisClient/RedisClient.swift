@@ -7,7 +7,7 @@ public final class RedisClient: Sendable {
     /// How long a caller waits at most. With the wake-ups of two threads it goes on within 50 ms.
     public static let answerLimit = TimeAmount.milliseconds(45)
     /// Calls whose answers have not come; one more fails with `overloaded`.
-    public static let callLimit = 1_024
+    public static let callLimit = 4_096
     /// A connection that owes an answer for so long is given up, and so is one that is being made.
     static let silenceLimit = TimeAmount.seconds(2)
     /// Waits between attempts to connect: each twice the one before, from the first to the last of these.

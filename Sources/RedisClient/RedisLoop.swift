@@ -102,7 +102,9 @@ private final class WaitingCall {
 extension RedisLoop {
     private func begin(_ call: RedisCall) {
         let waiting = WaitingCall(call)
-        guard let connection, let digest, !connection.hasEnded else { return waiting.end(.failure(.away(nil))) }
+        guard let connection, let digest, !connection.hasEnded else {
+            return waiting.end(.failure(.away("the connection was lost")))
+        }
         if call.deadline <= now { return waiting.end(.failure(.timedOut)) }
         guard connection.unanswered < RedisClient.callLimit else { return waiting.end(.failure(.overloaded)) }
         if connection.unanswered == 0 { quietSince = now }

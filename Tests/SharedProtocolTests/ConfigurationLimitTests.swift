@@ -26,6 +26,7 @@ import Testing
     @Test(arguments: [
         ("30 per minute", [(30, 60)]), ("5/second", [(5, 1)]), ("10 per 5 minutes", [(10, 300)]),
         ("1 per day; 2 per hour ;3/2 seconds", [(1, 86_400), (2, 3600), (3, 2)]), ("7 PER Minute", [(7, 60)]),
+        ("30 per minute; 30/60 seconds", [(30, 60)]),
     ])
     func rateLimitIsParsed(text: String, limits: [(Int, Int)]) {
         #expect(RateLimit.parse(text) == limits.map { RateLimit(count: $0.0, windowSeconds: $0.1) })

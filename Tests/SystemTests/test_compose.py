@@ -23,7 +23,7 @@ def composition(tmp_path_factory):
     example = (COMPOSE / "env.example").read_text()
     (folder / ".env").write_text(example.replace("POSTGRES_PASSWORD=", "POSTGRES_PASSWORD=secret"))
     command = ["docker-compose", "--project-directory", folder, "--file", folder / "compose.yaml"]
-    result = subprocess.run([*command, "--profile", "redis", "config"], capture_output=True, text=True, check=False)
+    result = subprocess.run([*command, "config"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return yaml.safe_load(result.stdout)
 
@@ -49,6 +49,13 @@ def test_data_is_kept_in_the_database_of_the_composition(composition):
         assert services[name]["depends_on"]["postgres"]["condition"] == "service_healthy"
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "secret"
     assert "max_connections=300" in services["postgres"]["command"]
+
+
+def test_rate_limits_are_counted_in_the_redis_of_the_composition(composition):
+    example = yaml.safe_load((COMPOSE / "config.yaml.example").read_text())
+    assert example["rate_limiting"]["storage_url"] == "redis://redis:6379/0"
+    networks = (set(composition["services"][name]["networks"]) for name in ("web", "redis"))
+    assert "inside" in set.intersection(*networks)
 
 
 def test_only_the_proxy_has_ports(composition):

@@ -26,38 +26,50 @@ struct FixedWindows<Subject: Hashable & Sendable>: Sendable {
     ///
     /// - Parameter limits: at least one, none twice.
     mutating func admit(_ subject: Subject, _ limits: [RateLimit], at now: NIODeadline) -> RateLimitStanding {
-        let standing = standing(of: subject, limits, at: now)
-        if standing.isRefused { return standing }
-        return count(subject, limits, at: now)
+        let entries = entries(subject, limits, now)
+        if entries.contains(where: { $0.window.count >= $0.key.limit.count }) { return Self.standing(entries, now) }
+        return count(entries, now)
     }
 
     /// What a request would find; counts nothing.
     func standing(of subject: Subject, _ limits: [RateLimit], at now: NIODeadline) -> RateLimitStanding {
-        RateLimitStanding(limits.map { state(window(Key(subject: subject, limit: $0), now), $0, now) })
+        Self.standing(entries(subject, limits, now), now)
     }
 
     /// Counts a request against all limits, full or not.
     @discardableResult
     mutating func count(_ subject: Subject, _ limits: [RateLimit], at now: NIODeadline) -> RateLimitStanding {
-        let states = limits.map { limit in
+        count(entries(subject, limits, now), now)
+    }
+
+    private typealias Entry = (key: Key, window: Window)
+
+    private func entries(_ subject: Subject, _ limits: [RateLimit], _ now: NIODeadline) -> [Entry] {
+        limits.map { limit in
             let key = Key(subject: subject, limit: limit)
-            var window = window(key, now)
-            window.count += 1
-            if windows.updateValue(window, forKey: key) == nil, windows.count > capacity { makeRoom(now) }
-            return state(window, limit, now)
+            if let running = windows[key], running.ends > now { return (key, running) }
+            return (key, Window(ends: now + .seconds(Int64(limit.windowSeconds)), count: 0))
         }
-        return RateLimitStanding(admitted: states)
     }
 
-    private func window(_ key: Key, _ now: NIODeadline) -> Window {
-        if let running = windows[key], running.ends > now { return running }
-        return Window(ends: now + .seconds(Int64(key.limit.windowSeconds)), count: 0)
+    private mutating func count(_ entries: [Entry], _ now: NIODeadline) -> RateLimitStanding {
+        var entries = entries
+        for index in entries.indices {
+            entries[index].window.count += 1
+            windows[entries[index].key] = entries[index].window
+        }
+        if windows.count > capacity { makeRoom(now) }
+        return RateLimitStanding(admitted: entries.map { Self.state($0, now) })
     }
 
-    private func state(_ window: Window, _ limit: RateLimit, _ now: NIODeadline) -> RateLimitStanding.Window {
+    private static func standing(_ entries: [Entry], _ now: NIODeadline) -> RateLimitStanding {
+        RateLimitStanding(entries.map { state($0, now) })
+    }
+
+    private static func state(_ entry: Entry, _ now: NIODeadline) -> RateLimitStanding.Window {
         RateLimitStanding.Window(
-            limit: limit.count, count: window.count,
-            milliseconds: ((window.ends - now).nanoseconds + 999_999) / 1_000_000)
+            limit: entry.key.limit.count, count: entry.window.count,
+            milliseconds: ((entry.window.ends - now).nanoseconds + 999_999) / 1_000_000)
     }
 
     /// Forgets the windows that have ended; if these are few, the half that ends first.

@@ -88,7 +88,8 @@ final class SharedCounters: Sendable {
         for i, key in ipairs(KEYS) do
             local limit, window = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
             local count, left = tonumber(redis.call('GET', key) or 0), redis.call('PTTL', key)
-            if left < 0 then count, left = 0, window end
+            -- Redis keeps a key for the millisecond in which its time is over.
+            if left <= 0 then count, left = 0, window end
             if count >= limit then answer[1] = 0 end
             answer[2 * i], answer[2 * i + 1] = count, left
         end

@@ -55,7 +55,7 @@ extension Site {
         }
     }
 
-    /// A handler of a POST under /chat that counts, too, while there is room, but always works and never waits.
+    /// A handler of a POST under /chat that counts, too, while there is room, but works first and always.
     private func counted(
         _ handler: @escaping @Sendable (Visit) async throws -> Response
     ) -> @Sendable (Visit) async throws -> Response {
