@@ -25,25 +25,27 @@ extension WebService {
         let database = try openDatabase(configuration)
         let identity = process.identity
         let limiter = RateLimiter(shared: try configuration.rateLimiting.storage.map { try SharedCounters(at: $0) })
-        let presence = Presence(database: database, instance: identity.instance)
+        // A supervisor may start each web under the same name; what a dead one left behind is not this one's.
+        let owner = InstanceID("\(identity.instance)-\(InstanceID.random())")
+        let presence = Presence(database: database, instance: owner)
         try await presence.renew()
         let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
         let live = LiveRequests()
         let ledger = try CallClient(
             to: folder + "/ledger.sock", as: identity, on: process.group,
-            assertions: { [live.assertion(by: identity.instance)] })
-        let lease = LeaseKeeper(owner: identity.instance, live: live, ledger: ledger)
+            assertions: { [live.assertion(by: owner)] })
+        let lease = LeaseKeeper(owner: owner, live: live, ledger: ledger)
         let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
 
         let failures = AddressLimiter { process.configuration.current.api.failedAuthLimit }
         let identities = Identities(auth: auth, configuration: process.configuration, failures: failures)
         let settler = Settler(
-            ledger: ledger, pending: PendingPosts(database, owner: identity.instance), live: live)
+            ledger: ledger, pending: PendingPosts(database, owner: owner), live: live)
         let call = ChatCall(
-            owner: identity.instance, configuration: process.configuration, limiter: limiter, ledger: ledger,
+            owner: owner, configuration: process.configuration, limiter: limiter, ledger: ledger,
             routers: routers, settler: settler, live: live, executor: process.executor)
         let desk = AnswerDesk(
-            store: ChatStore(database: database, writer: identity.instance), begin: call.forChat,
+            store: ChatStore(database: database, writer: owner), begin: call.forChat,
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
         let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk, limiter: limiter)
         let presences = ClientPresences { process.configuration.current.routing.clientStall }

@@ -94,7 +94,10 @@ import Testing
         #expect(lowered == Ledger.Grant(reserved: 20, outputLimit: 20, limitedBy: .key))
         ledger.clock.pass(1000 * hour)
         let refusal = try await ledger.call(Ledger.Reserve.test(limit: 80, cap: 100)).refusal
-        #expect(refusal == Ledger.Refusal(reason: .insufficient, limitedBy: .key, remaining: 0, retryAfterMs: nil))
+        #expect(
+            refusal
+                == Ledger.Refusal(
+                    reason: .insufficient, limitedBy: .key, remaining: 0, retryAfterMs: nil, needed: 1, max: 100))
         #expect(try await ledger.call(Ledger.Reserve.test(limit: 80)).grant?.reserved == 80)
     }
 }

@@ -40,6 +40,14 @@ import Testing
         #expect(try await ledger.pool("small", of: later).balance == 6)
     }
 
+    @Test func aRaiseDoesNotCountForTheTimeBeforeIt() async throws {
+        let ledger = try await TestLedger([.test("default", .of(600, refresh: 10, starting: 300))])
+        ledger.clock.pass(20 * hour)
+        try await ledger.follow([.test("default", .of(1_000_000, refresh: 1000, starting: 300))])
+        ledger.clock.pass(hour)
+        #expect(try await ledger.pool().balance == 1300)
+    }
+
     @Test func anEntrysClockSurvivesARestart() async throws {
         let (store, clock) = (try TestDatabase(), TestClock())
         let groups = [GroupConfiguration.test("default", .of(1000, refresh: 5, starting: 0))]

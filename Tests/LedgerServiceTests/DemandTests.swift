@@ -12,17 +12,17 @@ struct DemandTests {
     }
 
     func verdict(
-        _ pool: Pool, group: Pool? = nil, cap: Pool? = nil, prompt: TokenCount = 100, estimate: TokenCount = 40,
-        outputs: Int64 = 1, limit: TokenCount = 200, mayWait: Bool = true
+        _ pool: Pool, group: Pool? = nil, cap: Pool? = nil, prompt: TokenCount = 40,
+        outputs: Int64 = 1, limit: TokenCount = 260, mayWait: Bool = true
     ) throws -> Demand.Verdict {
-        let call = Ledger.Reserve.test(prompt: prompt, estimate: estimate, outputs: outputs, limit: limit)
+        let call = Ledger.Reserve.test(prompt: prompt, outputs: outputs, limit: limit)
         let keys: [PoolKey] = [.user(UserID(1), .general), .shared(GroupName("staff")), .cap(KeyID(7))]
         let pools = zip(keys, [pool, group, cap]).compactMap { key, pool in pool.map { (key, $0) } }
         return try #require(Demand(call)).verdict(of: pools, mayWait: mayWait)
     }
 
     @Test func whatFitsIsReservedWhole() throws {
-        let grant = Ledger.Grant(reserved: 300, outputLimit: 200)
+        let grant = Ledger.Grant(reserved: 300, outputLimit: 260)
         #expect(try verdict(pool(300)) == .grant(grant))
     }
 
@@ -32,8 +32,7 @@ struct DemandTests {
     }
 
     @Test func whatNobodyHoldsIsNotWaitedFor() throws {
-        let grant = Ledger.Grant(reserved: 298, outputLimit: 200, limitedBy: nil)
-        // The estimate still leaves room for the whole output.
+        let grant = Ledger.Grant(reserved: 298, outputLimit: 258, limitedBy: .user)
         #expect(try verdict(pool(298, reserved: 1)) == .grant(grant))
     }
 
@@ -42,6 +41,10 @@ struct DemandTests {
         #expect(try verdict(pool(90)) == .grant(grant))
         let four = Ledger.Grant(reserved: 90, outputLimit: 12, limitedBy: .user)
         #expect(try verdict(pool(90), outputs: 4) == .grant(four))
+    }
+
+    @Test func aPromptThatMayCostMoreThanIsLeftIsNotRunOnAnEstimate() throws {
+        guard case .refuse = try verdict(pool(90), prompt: 100) else { Issue.record("the prompt may cost 100"); return }
     }
 
     @Test func theLastTokenIsEnough() throws {
@@ -56,18 +59,20 @@ struct DemandTests {
     }
 
     @Test func aRefusalSaysWhatIsLeftAndWhenEnoughWillHaveAccrued() throws {
-        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .user, remaining: 31, retryAfterMs: 3_600_000)
+        let refusal = Ledger.Refusal(
+            reason: .insufficient, limitedBy: .user, remaining: 31, retryAfterMs: 3_600_000, needed: 41, max: 1000)
         #expect(try verdict(pool(31, refresh: 10)) == .refuse(refusal))
     }
 
     @Test(arguments: [(0, 1000), (10, 40)] as [(TokenCount, TokenCount)])
     func aRefusalThatTimeDoesNotHealNamesNoTime(refresh: TokenCount, max: TokenCount) throws {
-        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .user, remaining: 5, retryAfterMs: nil)
+        let refusal = Ledger.Refusal(
+            reason: .insufficient, limitedBy: .user, remaining: 5, retryAfterMs: nil, needed: 41, max: max)
         #expect(try verdict(pool(5, max: max, refresh: refresh)) == .refuse(refusal))
     }
 
     @Test func everyPoolMustHaveRoom() throws {
-        let grant = Ledger.Grant(reserved: 300, outputLimit: 200)
+        let grant = Ledger.Grant(reserved: 300, outputLimit: 260)
         #expect(try verdict(pool(300), group: pool(300), cap: pool(300)) == .grant(grant))
         #expect(try verdict(pool(900), group: pool(299, reserved: 1), cap: pool(300)) == .wait)
         // What others hold of one pool does not help when another has not enough itself.
@@ -76,7 +81,8 @@ struct DemandTests {
     }
 
     @Test func theTightestPoolSaysThatItRefused() throws {
-        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .group, remaining: 7, retryAfterMs: 3_400_000)
+        let refusal = Ledger.Refusal(
+            reason: .insufficient, limitedBy: .group, remaining: 7, retryAfterMs: 3_400_000, needed: 41, max: 1000)
         #expect(try verdict(pool(900), group: pool(7, refresh: 36)) == .refuse(refusal))
     }
 

@@ -52,7 +52,7 @@ import Testing
 
     @Test func theLimitIsLoweredToWhatIsLeft() async throws {
         let ledger = try await TestLedger([.test("default", .of(150))])
-        let decision = try await ledger.call(Ledger.Reserve.test(prompt: 120, estimate: 30, limit: 500))
+        let decision = try await ledger.call(Ledger.Reserve.test(prompt: 30, limit: 500))
         #expect(decision == .granted(Ledger.Grant(reserved: 150, outputLimit: 120, limitedBy: .user)))
     }
 
@@ -79,7 +79,8 @@ import Testing
         #expect(
             refusal
                 == Ledger.Refusal(
-                    reason: .insufficient, limitedBy: .user, remaining: 3, retryAfterMs: 3_600_000 * 3 / 5))
+                    reason: .insufficient, limitedBy: .user, remaining: 3, retryAfterMs: 3_600_000 * 3 / 5,
+                    needed: 6, max: 10))
         // Other starting tokens are no longer given.
         try await ledger.follow([.test("default", .of(10, refresh: 5, starting: 10))])
         #expect(try await ledger.pool().balance == 3)

@@ -75,7 +75,8 @@ import Testing
         // The next moves up, and goes on waiting.
         #expect(book.answer(to: calls[2].request) == .waiting)
         book.stopWaiting(calls[2].request, at: .start)
-        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .user, remaining: 0, retryAfterMs: nil)
+        let refusal = Ledger.Refusal(
+            reason: .insufficient, limitedBy: .user, remaining: 0, retryAfterMs: nil, needed: 1, max: 100)
         #expect(book.answer(to: calls[2].request) == .decided(.refused(refusal)))
         #expect(book.waiting.isEmpty && book.lines.isEmpty)
     }
@@ -103,7 +104,8 @@ import Testing
         var book = book()
         _ = book.reserve(.test(limit: 100), at: now)
         for _ in 0..<WaitingLine.limit { #expect(book.reserve(.test(limit: 50), at: now) == .waiting) }
-        let refusal = Ledger.Refusal(reason: .insufficient, limitedBy: .user, remaining: 0, retryAfterMs: nil)
+        let refusal = Ledger.Refusal(
+            reason: .insufficient, limitedBy: .user, remaining: 0, retryAfterMs: nil, needed: 1, max: 100)
         #expect(book.reserve(.test(limit: 50), at: now) == .decided(.refused(refusal)))
     }
 

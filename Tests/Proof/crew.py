@@ -15,10 +15,16 @@ class Crew:
     """A context manager; `lumen up` would give up after ten deaths within five minutes.
 
     - names: the services; those whose names end with a number are several of a kind.
+    - keeps_ids: whether a service that is started again has the same `--id`, as with a supervisor that knows one command.
     """
 
-    def __init__(self, site: Site, names: tuple = ("auth", "ledger", "router1", "router2", "web")):
-        self.site, self.names = site, names
+    def __init__(
+        self,
+        site: Site,
+        names: tuple = ("auth", "ledger", "router1", "router2", "web"),
+        keeps_ids: bool = False,
+    ):
+        self.site, self.names, self.keeps_ids = site, names, keeps_ids
         self.processes: dict[str, subprocess.Popen] = {}
         self.starts = 0
         self.deaths: dict[str, int] = dict.fromkeys(names, 0)
@@ -61,7 +67,7 @@ class Crew:
         self.starts += 1
         service = name.rstrip("0123456789")
         # A router's names its socket, which the next one takes over; all else is new with each process.
-        instance = name if service == "router" else f"{name}-{self.starts}"
+        instance = name if service == "router" or self.keeps_ids else f"{name}-{self.starts}"
         with self.site.log_path.open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [

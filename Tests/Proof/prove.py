@@ -93,7 +93,7 @@ def kill_services(seed: int, crashes: int, url: str | None) -> bool:
 
 def keep_promises() -> bool:
     tests = [f"Tests/SystemTests/{name}" for name in PROMISES]
-    command = [sys.executable, "-m", "pytest", "-s", "-o", "timeout=900", *tests]
+    command = [sys.executable, "-m", "pytest", "-s", *tests]
     return subprocess.run(command, cwd=TOP, env=os.environ | {"PROVE_FULL": "1"}).returncode == 0
 
 

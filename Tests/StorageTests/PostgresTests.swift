@@ -46,8 +46,8 @@ import Testing
             $0.maxOverflow = 1
             $0.timeout = .milliseconds(300)
         }
-        let holders = (0..<2).map { _ in Task { try await database.read { try $0.rows("SELECT pg_sleep(3)").count } } }
         let observer = try test.open(.web, [])
+        let holders = (0..<2).map { _ in Task { try await database.read { try $0.rows("SELECT pg_sleep(3)").count } } }
         let query =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
         while try await observer.read({ try $0.value(query) as Int? }) != 2 {

@@ -1,5 +1,6 @@
 """Fixtures shared by all system tests."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from browser import Visitor  # noqa: E402
 from lumen_site import Site  # noqa: E402
 
 # A test that hangs is reported with the stacks of its threads instead of blocking CI.
-TEST_SECONDS = 180
+TEST_SECONDS = 900 if "PROVE_FULL" in os.environ else 180
 
 
 def pytest_collection_modifyitems(items):

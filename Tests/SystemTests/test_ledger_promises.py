@@ -9,6 +9,7 @@ import pytest
 
 from books import Books
 from clients import Ask, send_one
+from crew import Crew
 from ledger_alone import IS_FULL, LedgerAlone, account, budget, is_granted, post, reserve
 from lumen_site import Site
 from machine import send, wait_for
@@ -188,6 +189,22 @@ def test_a_web_stands_still_for_longer_than_its_lease(url):
         wait_for("the end of every reservation", lambda: books.held() == (0, 0))
         assert not books.broken_invariants()
         assert site.pool(key)["balance"] == 10_000 - lost["billed"] - correction["billed"]
+
+
+def test_a_web_that_is_started_again_under_its_name():
+    """It is another one: what the dead one left behind is not kept alive by it."""
+    model = "tokens-400-at-20"
+    with alone(budget(10_000), None, models=(model,)) as site, Crew(site, keeps_ids=True) as crew:
+        key = site.create_key()
+        ask = Ask("left", model, True, None, 350)
+        client = threading.Thread(target=lambda: asyncio.run(send_one(site.web_port, key, 0, ask)))
+        client.start()
+        wait_for("the stream to run", lambda: site.observed()["latest"] and site.observed()["latest"][0]["tokens"] > 40)
+        crew.kill(("web",))
+        client.join()
+        books = Books(site, None)
+        wait_for("the loss", lambda: [one["outcome"] for one in books.events()] == ["lost"], SETTLED_SECONDS)
+        wait_for("the end of every reservation", lambda: books.held() == (0, 0))
 
 
 # PostgreSQL goes away

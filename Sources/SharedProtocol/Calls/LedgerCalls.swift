@@ -18,7 +18,7 @@ public enum Ledger {
         public var model: ModelName
         /// The most that the prompt can cost.
         public var promptBound: TokenCount
-        /// What the prompt likely costs; with one output token it is the least for which lowering the limit makes sense.
+        /// What the prompt likely costs, for the log of refusals.
         public var promptEstimate: TokenCount
         /// How many outputs may each reach `outputLimit` (`n`); 0 for embeddings.
         public var outputs: Int64

@@ -76,12 +76,21 @@ extension Ledger {
         public var remaining: TokenCount
         /// When enough will have accrued, in milliseconds; absent when it never will.
         public var retryAfterMs: Int64?
+        /// The least that the request must be able to spend.
+        public var needed: TokenCount?
+        /// The most that the pool ever holds.
+        public var max: TokenCount?
 
-        public init(reason: Reason, limitedBy: LimitedBy, remaining: TokenCount, retryAfterMs: Int64?) {
+        public init(
+            reason: Reason, limitedBy: LimitedBy, remaining: TokenCount, retryAfterMs: Int64?,
+            needed: TokenCount? = nil, max: TokenCount? = nil
+        ) {
             self.reason = reason
             self.limitedBy = limitedBy
             self.remaining = remaining
             self.retryAfterMs = retryAfterMs
+            self.needed = needed
+            self.max = max
         }
 
         public struct Reason: Identifier {

@@ -4,9 +4,9 @@ import SharedProtocol
 struct Demand: Sendable {
     /// What it can cost at most.
     let most: TokenCount
-    /// The least for which running it makes sense: the prompt's estimate and one token of each output.
+    /// The least for which it can be run: the most that the prompt can cost, and one token of each output.
     let least: TokenCount
-    let promptEstimate: TokenCount
+    private let promptBound: TokenCount
     let outputs: Int64
     let outputLimit: TokenCount
 
@@ -15,17 +15,14 @@ struct Demand: Sendable {
 
     /// Nil: a negative number.
     init?(_ call: Ledger.Reserve) {
-        let numbers = [
-            call.promptBound.rawValue, call.promptEstimate.rawValue, call.outputs, call.outputLimit.rawValue,
-        ]
+        let numbers = [call.promptBound.rawValue, call.outputs, call.outputLimit.rawValue]
         guard numbers.allSatisfy({ $0 >= 0 }) else { return nil }
         let (product, overflow) = call.outputs.multipliedReportingOverflow(by: call.outputLimit.rawValue)
         let output = overflow ? Self.ceiling : min(product, Self.ceiling)
         let prompt = min(call.promptBound.rawValue, Self.ceiling)
-        let estimate = min(call.promptEstimate.rawValue, prompt)
         most = TokenCount(min(prompt + output, Self.ceiling))
-        least = TokenCount(min(estimate + min(call.outputs, output), Self.ceiling))
-        promptEstimate = TokenCount(estimate)
+        least = TokenCount(min(prompt + min(call.outputs, output), Self.ceiling))
+        promptBound = TokenCount(prompt)
         outputs = call.outputs
         outputLimit = call.outputLimit
     }
@@ -51,7 +48,7 @@ struct Demand: Sendable {
         return .refuse(
             Ledger.Refusal(
                 reason: .insufficient, limitedBy: tightest.key.holder.limitedBy, remaining: tightest.pool.balance,
-                retryAfterMs: waitMs(limited.map(\.pool))))
+                retryAfterMs: waitMs(limited.map(\.pool)), needed: least, max: tightest.pool.terms?.max))
     }
 
     /// When all of the pools will have gained enough; nil: never.
@@ -66,10 +63,11 @@ struct Demand: Sendable {
         return longest
     }
 
-    /// Everything that is left, with a limit for which the estimate still fits.
+    /// Everything that is left, with the limit lowered to what the prompt leaves at the very least: an estimate of the
+    /// prompt would have dense ones served for nothing.
     private func lowered(toFit left: TokenCount, of holder: Ledger.LimitedBy) -> Ledger.Grant {
         guard outputs > 0 else { return Ledger.Grant(reserved: left, outputLimit: outputLimit) }
-        let each = (left - promptEstimate).rawValue / outputs
+        let each = (left - promptBound).rawValue / outputs
         guard each < outputLimit.rawValue else { return Ledger.Grant(reserved: left, outputLimit: outputLimit) }
         return Ledger.Grant(reserved: left, outputLimit: TokenCount(each), limitedBy: holder)
     }

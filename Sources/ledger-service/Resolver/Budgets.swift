@@ -101,9 +101,10 @@ struct Budgets: Sendable {
 }
 
 extension Budgets.Clock {
-    /// The time of a budget goes on if the old one gave a refill, too.
+    /// The time of a budget goes on as long as it refills at the same rate, up to the same maximum: a raise must not count
+    /// for the time before it.
     fileprivate init(_ budget: Budget, after old: Budgets.Clock?, at now: Timestamp) {
-        let goesOn = old.map { $0.budget.refills && budget.refills } ?? false
+        let goesOn = old.map { $0.budget.refills && $0.budget.refill == budget.refill } ?? false
         self.init(budget: budget, since: goesOn ? old?.since ?? now : now)
     }
 }
@@ -119,5 +120,6 @@ extension GroupConfiguration {
 }
 
 extension Budget {
+    fileprivate var refill: [Int64] { [max.tokens?.rawValue ?? -1, refresh.rawValue] }
     fileprivate var refills: Bool { refresh > 0 && max != .unlimited && max != .tokens(0) }
 }

@@ -26,18 +26,27 @@ struct KeyCommand: AsyncParsableCommand {
         var name: String
 
         @Option(help: "All the tokens that the key may ever spend; none: what its owner may.")
-        var cap: Int64?
+        var cap: String?
 
         func run() async throws {
             let site = SiteClient(try configuration.load())
             do throws(CallError) {
-                let call = Auth.CreateKey(owner: .email(user), name: name, cap: cap.map { TokenCount($0) })
+                let call = Auth.CreateKey(owner: .email(user), name: name, cap: try tokens(cap))
                 let key = try await site.call(call, at: "auth.sock", timeout: Self.timeout)
                 print(key.secret)
             } catch {
                 StandardError.print("lumen: \(Self.sentence(for: error, in: site.runDirectory))")
                 throw Self.isAway(error) ? ExitCode.unavailable : .failure
             }
+        }
+
+        /// A number as in the configuration: `1_000_000`.
+        private func tokens(_ cap: String?) throws(CallError) -> TokenCount? {
+            guard let cap else { return nil }
+            guard let number = Int64(cap.filter { $0 != "_" }) else {
+                throw CallError(.refused, "A key's cap is between 1 and \(Budget.mostTokens) tokens.")
+            }
+            return TokenCount(number)
         }
 
         private static func isAway(_ error: CallError) -> Bool {

@@ -82,8 +82,10 @@ struct Visit: Sendable {
     func form<Body: Decodable>(_ type: Body.Type) async throws -> Body {
         do {
             return try URLEncodedFormDecoder().decode(type, from: String(buffer: try await body()))
-        } catch is DecodingError {
-            throw PageProblem(.badRequest, "The form was not understood", "A field is missing.")
+        } catch let problem as PageProblem {
+            throw problem
+        } catch {
+            throw PageProblem(.badRequest, "The form was not understood", "A field is missing, or there twice.")
         }
     }
 

@@ -99,14 +99,9 @@ extension APIError {
     static func refused(_ refusal: Ledger.Refusal, _ model: ModelName) -> APIError {
         if refusal.reason == .noAccess { return modelNotAllowed(model) }
         let seconds = refusal.retryAfterMs.map { ($0 + 999) / 1000 }
-        let wait =
-            seconds.map { "Enough will have been added in \(Duration.seconds($0).inWords)." } ?? "It is not refilled."
         return APIError(
-            status: 429,
-            message: "The token budget is used up: \(refusal.remaining) tokens are left, the request may need more. "
-                + wait,
-            type: "insufficient_quota", code: "insufficient_quota", retryAfter: seconds,
-            shouldRetry: (seconds ?? .max) <= worthWaitingSeconds, limitedBy: refusal.limitedBy)
+            status: 429, message: refusal.sentence(seconds), type: "insufficient_quota", code: "insufficient_quota",
+            retryAfter: seconds, shouldRetry: (seconds ?? .max) <= worthWaitingSeconds, limitedBy: refusal.limitedBy)
     }
 
     private static let worthWaitingSeconds: Int64 = 60
@@ -133,5 +128,28 @@ extension APIError {
         default:
             return APIError(status: 502, message: failure.message, type: "server_error", code: "upstream_error")
         }
+    }
+}
+
+extension Ledger.Refusal {
+    /// What is left of which budget, what was needed, and what can be done.
+    fileprivate func sentence(_ seconds: Int64?) -> String {
+        let whose =
+            switch limitedBy {
+            case .group: "the budget that your group shares"
+            case .key: "this API key’s cap"
+            default: "your token budget"
+            }
+        let left = "\(remaining) \(remaining == 1 ? "token is" : "tokens are") left of \(whose)"
+        let need = needed.map { ", and the request may need \($0)" } ?? ""
+        let hope =
+            if let seconds {
+                "Enough will have been added in \(Duration.seconds(seconds).inWords)."
+            } else if let max, let needed, needed > max {
+                "It never holds more than \(max): shorten the request."
+            } else {
+                "It is not refilled."
+            }
+        return left.prefix(1).uppercased() + left.dropFirst() + need + ". " + hope
     }
 }
