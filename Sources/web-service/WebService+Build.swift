@@ -32,7 +32,9 @@ extension WebService {
             to: folder + "/ledger.sock", as: identity, on: process.group,
             assertions: { [live.assertion(by: identity.instance)] })
         let lease = LeaseKeeper(owner: identity.instance, live: live, ledger: ledger)
-        let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
+        let routers = RouterPool(in: folder) {
+            try CallClient(to: $0, as: identity, on: process.group, returns: false)
+        }
 
         let identities = Identities(auth: auth, configuration: process.configuration)
         let settler = Settler(
