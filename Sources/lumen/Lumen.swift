@@ -9,8 +9,8 @@ struct Lumen: AsyncParsableCommand {
         commandName: "lumen",
         abstract: "Runs and inspects Lumen, the AI portal.",
         subcommands: [
-            UpCommand.self, CheckCommand.self, StatusCommand.self, KeyCommand.self, LedgerCommand.self,
-            DummyCommand.self,
+            UpCommand.self, CheckCommand.self, StatusCommand.self, RouterCommand.self, KeyCommand.self,
+            LedgerCommand.self, DummyCommand.self,
         ]
     )
 }

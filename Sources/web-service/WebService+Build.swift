@@ -35,7 +35,9 @@ extension WebService {
             to: folder + "/ledger.sock", as: identity, on: process.group,
             assertions: { [live.assertion(by: owner)] })
         let lease = LeaseKeeper(owner: owner, live: live, ledger: ledger)
-        let routers = RouterPool(in: folder) { try CallClient(to: $0, as: identity, on: process.group) }
+        let routers = RouterPool(in: folder) {
+            try CallClient(to: $0, as: identity, on: process.group, returns: false)
+        }
 
         let failures = AddressLimiter { process.configuration.current.api.failedAuthLimit }
         let identities = Identities(auth: auth, configuration: process.configuration, failures: failures)

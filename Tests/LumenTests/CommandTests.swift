@@ -27,6 +27,16 @@ struct CommandTests {
         #expect(exit == ExitCode(69))
     }
 
+    @Test func routersNeedASupervisorOfOurs() async throws {
+        let site = try FakeSite()
+        try site.configure()
+        let arguments = ["--config", site.configurationPath]
+        let add = try RouterCommand.Add.parse(arguments)
+        #expect(await #expect(throws: ExitCode.self) { try await add.run() } == ExitCode(69))
+        let drain = try RouterCommand.Drain.parse(["abcd"] + arguments)
+        #expect(await #expect(throws: ExitCode.self) { try await drain.run() } == ExitCode(69))
+    }
+
     @Test func aKeyNeedsTheAuthService() async throws {
         let site = try FakeSite()
         try site.configure()

@@ -9,6 +9,28 @@ public enum Supervision {
         public init() {}
     }
 
+    /// One more router beside the running ones; answered when it takes requests, or after 10 s with another state than
+    /// `running`. Fails with `refused` when there are 64, or everything is being stopped.
+    public struct AddRouter: Call {
+        public static let method = "supervision.add_router"
+        public static let isIdempotent = false
+        public typealias Reply = Child
+
+        public init() {}
+    }
+
+    /// Lets a router finish its streams and leave; answered as soon as it has been told. It is not started again. Fails with
+    /// `not_found`, and with `refused` for the only router that takes requests.
+    public struct DrainRouter: Call {
+        public static let method = "supervision.drain_router"
+        public static let isIdempotent = true
+        public typealias Reply = Child
+
+        public var instance: InstanceID
+
+        public init(instance: InstanceID) { self.instance = instance }
+    }
+
     public struct Report: Codable, Sendable, Hashable {
         /// In the order in which they were started.
         public var children: [Child]
@@ -43,6 +65,8 @@ public enum Supervision {
             public static let running = State("running")
             /// Died; will be started again after a pause.
             public static let waiting = State("waiting")
+            /// Finishes its streams, takes no new ones, and leaves.
+            public static let draining = State("draining")
             public static let stopped = State("stopped")
         }
     }

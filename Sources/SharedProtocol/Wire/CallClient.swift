@@ -25,17 +25,20 @@ public final class CallClient: Caller {
 
     /// Connects at the first call.
     ///
-    /// - Parameter assertions: idempotent calls that go out first on each new connection, before any that waited for it: what
-    ///   the peer has to know again when it was restarted. Nobody waits for their answers.
+    /// - Parameters:
+    ///   - returns: whether a peer that is away may come back at this path. If not, a stream is not opened as soon as nobody
+    ///     listens there, else within 2 s.
+    ///   - assertions: idempotent calls that go out first on each new connection, before any that waited for it: what
+    ///     the peer has to know again when it was restarted. Nobody waits for their answers.
     public init(
-        to path: String, as identity: ServiceIdentity, on group: any EventLoopGroup,
+        to path: String, as identity: ServiceIdentity, on group: any EventLoopGroup, returns: Bool = true,
         assertions: @escaping @Sendable () -> [any Call] = { [] }
     ) throws(CallError) {
         self.path = path
         self.assertions = assertions
         loop = group.next()
         hello = try Frame.hello(from: identity)
-        streams = StreamPool(path: path, group: group, hello: hello)
+        streams = StreamPool(path: path, group: group, hello: hello, peerReturns: returns)
     }
 
     public func call<C: Call>(
@@ -121,7 +124,7 @@ extension CallClient: ClientConnectionDelegate {
         return true
     }
 
-    func disconnected() {
+    func disconnected(isAbsent: Bool) {
         let (failed, redialAfter) = state.withLockedValue { $0.calls.disconnected(now: .now()) }
         for waiter in failed {
             waiter.resume(returning: .failure(CallError(.connectionLost, "the service went away during the call")))

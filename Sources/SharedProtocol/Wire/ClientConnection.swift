@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 
@@ -8,7 +9,9 @@ protocol ClientConnectionDelegate: AnyObject, Sendable {
     /// A frame came. False: stop reading until `channel.read()` is called.
     func received(_ frame: Frame) throws(CallError) -> Bool
     /// The connection is gone, or never came to be. Called once.
-    func disconnected()
+    ///
+    /// - Parameter isAbsent: nobody listens at the path.
+    func disconnected(isAbsent: Bool)
 }
 
 /// One connection to a peer: dials, exchanges hellos, and hands frames to its delegate.
@@ -45,7 +48,10 @@ final class ClientConnection: ChannelInboundHandler {
                 }
             }
             .connect(unixDomainSocketPath: path)
-            .whenFailure { _ in delegate.disconnected() }
+            .whenFailure { error in
+                let code = (error as? IOError)?.errnoCode
+                delegate.disconnected(isAbsent: code == ENOENT || code == ECONNREFUSED)
+            }
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -91,6 +97,6 @@ final class ClientConnection: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         helloTimer?.cancel()
         outbox.close()
-        delegate.disconnected()
+        delegate.disconnected(isAbsent: false)
     }
 }

@@ -11,12 +11,15 @@ final class StreamPool: Sendable {
     private let path: String
     private let group: any EventLoopGroup
     private let hello: ByteBuffer
+    /// Whether a peer that is away may come back at this path.
+    private let peerReturns: Bool
     private let idle = NIOLockedValueBox<[StreamConnection]>([])
 
-    init(path: String, group: any EventLoopGroup, hello: ByteBuffer) {
+    init(path: String, group: any EventLoopGroup, hello: ByteBuffer, peerReturns: Bool) {
         self.path = path
         self.group = group
         self.hello = hello
+        self.peerReturns = peerReturns
     }
 
     func open<Reply>(_ id: UInt64, _ frame: ByteBuffer) async throws(CallError) -> EventStream<Reply> {
@@ -25,12 +28,17 @@ final class StreamPool: Sendable {
         while true {
             let queue = EventQueue()
             var connection = idle.withLockedValue { $0.popLast() }
-            if connection == nil { connection = await dial() }
+            var isGone = false
+            if connection == nil {
+                let dialled = await dial()
+                connection = dialled.connection
+                isGone = dialled.isAbsent && !peerReturns
+            }
             if let connection, connection.begin(id, frame, queue) {
                 return EventStream(
                     queue, onCancel: { connection.cancel(id) }, onAbandon: { connection.close() })
             }
-            guard ContinuousClock.now < giveUp else {
+            guard !isGone, ContinuousClock.now < giveUp else {
                 throw CallError(.unavailable, "the service cannot be reached")
             }
             // A full backlog is refused at once, like an absent peer; both pass in milliseconds.
@@ -47,10 +55,10 @@ final class StreamPool: Sendable {
         for connection in connections { connection.close() }
     }
 
-    private func dial() async -> StreamConnection? {
+    private func dial() async -> (connection: StreamConnection?, isAbsent: Bool) {
         await withCheckedContinuation { continuation in
             let loop = group.next()
-            let connection = StreamConnection(pool: self) { continuation.resume(returning: $0) }
+            let connection = StreamConnection(pool: self) { continuation.resume(returning: ($0, $1)) }
             ClientConnection.dial(path, on: loop, hello: hello, delegate: connection)
         }
     }
@@ -73,8 +81,11 @@ final class StreamConnection: ClientConnectionDelegate {
     /// How long a cancelled call may take to reply; then the connection is closed.
     static let cancelTimeout = TimeAmount.milliseconds(500)
 
+    /// The connection, or whether nobody listens.
+    typealias OnDialled = @Sendable (StreamConnection?, _ isAbsent: Bool) -> Void
+
     private struct State {
-        var onDialled: (@Sendable (StreamConnection?) -> Void)?
+        var onDialled: OnDialled?
         var outbox: Outbox?
         var call: (id: UInt64, queue: EventQueue)?
     }
@@ -82,7 +93,7 @@ final class StreamConnection: ClientConnectionDelegate {
     private let pool: StreamPool
     private let state: NIOLockedValueBox<State>
 
-    fileprivate init(pool: StreamPool, onDialled: @escaping @Sendable (StreamConnection?) -> Void) {
+    fileprivate init(pool: StreamPool, onDialled: @escaping OnDialled) {
         self.pool = pool
         state = NIOLockedValueBox(State(onDialled: onDialled))
     }
@@ -114,7 +125,7 @@ final class StreamConnection: ClientConnectionDelegate {
             defer { state.onDialled = nil }
             return state.onDialled
         }
-        onDialled?(self)
+        onDialled?(self, false)
     }
 
     func received(_ frame: Frame) throws(CallError) -> Bool {
@@ -129,13 +140,13 @@ final class StreamConnection: ClientConnectionDelegate {
         return true
     }
 
-    func disconnected() {
+    func disconnected(isAbsent: Bool) {
         let (call, onDialled) = state.withLockedValue { state in
             defer { state = State() }
             return (state.call, state.onDialled)
         }
         pool.removed(self)
-        onDialled?(nil)
+        onDialled?(nil, isAbsent)
         call?.queue.finish(.failure(CallError(.connectionLost, "the service went away during the call")))
     }
 

@@ -9,7 +9,7 @@ extension SiteStatus {
                 instance.service.rawValue, instance.instance?.rawValue ?? "-", instance.pid.map { "\($0)" } ?? "-",
                 instance.started.map { Self.span(now.rawValue - $0.rawValue) } ?? "-", instance.version ?? "-",
                 instance.restarts.map { "\($0)" } ?? "-",
-                instance.problems.isEmpty ? "healthy" : instance.problems.joined(separator: "; "),
+                Self.health(of: instance),
             ])
         }
         guard !endpoints.isEmpty else { return services.text }
@@ -21,6 +21,11 @@ extension SiteStatus {
             ])
         }
         return services.text + "\n\n" + models.text
+    }
+
+    private static func health(of instance: Instance) -> String {
+        if instance.isDraining { return "draining: finishes its streams, takes no new ones" }
+        return instance.problems.isEmpty ? "healthy" : instance.problems.joined(separator: "; ")
     }
 
     /// The two largest units.

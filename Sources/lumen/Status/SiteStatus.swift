@@ -16,8 +16,15 @@ struct SiteStatus: Codable, Equatable, Sendable {
         var started: Timestamp?
         /// Absent when `lumen up` does not supervise it.
         var restarts: Int?
+        /// A router that finishes its streams, takes no new ones, and leaves.
+        var isDraining = false
         /// Why it is not healthy; empty when it is.
         var problems: [String]
+
+        enum CodingKeys: String, CodingKey {
+            case service, instance, pid, version, started, restarts, problems
+            case isDraining = "draining"
+        }
     }
 
     struct Endpoint: Codable, Equatable, Sendable {
@@ -47,6 +54,7 @@ struct SiteStatus: Codable, Equatable, Sendable {
             if let index = instances.firstIndex(where: { $0.service == child.service && $0.instance == child.instance })
             {
                 instances[index].restarts = child.restarts
+                if child.state == .draining { instances[index].drain() }
             } else if let index = instances.firstIndex(where: { $0.service == child.service && $0.instance == nil }) {
                 instances[index].instance = child.instance
                 instances[index].pid = child.pid
@@ -88,6 +96,11 @@ extension SiteStatus {
 
     /// A child without a socket.
     private static func instance(_ child: Supervision.Child) -> Instance {
+        if child.state == .draining {
+            return Instance(
+                service: child.service, instance: child.instance, pid: child.pid, restarts: child.restarts,
+                isDraining: true, problems: [])
+        }
         let problem: String
         switch child.state {
         case .waiting: problem = "died; will be started again"
@@ -103,5 +116,13 @@ extension SiteStatus {
         Endpoint(
             router: answer.instance ?? InstanceID("?"), model: health.model, url: health.url,
             isHealthy: health.isHealthy, detail: health.detail, inFlight: health.inFlight)
+    }
+}
+
+extension SiteStatus.Instance {
+    /// That it no longer answers calls is what it was told to do.
+    fileprivate mutating func drain() {
+        isDraining = true
+        problems = []
     }
 }

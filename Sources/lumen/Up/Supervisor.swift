@@ -6,6 +6,7 @@ import SharedProtocol
 
 /// Keeps a child process alive in each place of the plan, and ends them all in order: web first, so that no new request
 /// begins, then the routers, whose streams have ended with web, then auth and ledger, which the others need to the last.
+/// Routers come and go meanwhile (`Supervisor+Routers.swift`).
 actor Supervisor: Service {
     /// What is added to `routing.drain` before web is killed; a service gives up by itself a little earlier.
     static let webMargin = Duration.seconds(10)
@@ -16,14 +17,19 @@ actor Supervisor: Service {
 
     private let pipe: SupervisorPipe
     private let environment: [String: String]
-    private let drain: @Sendable () async -> Duration
+    let drain: @Sendable () async -> Duration
     private let whenReady: @Sendable () -> Void
     private let readiness: Readiness
-    private let log = Logger(label: "supervisor")
-    private var children: [Child]
+    let log = Logger(label: "supervisor")
+    /// By place; places are numbered in the order of starting, and never again.
+    var children: [Int: Child]
     private var isAnnounced = false
+    /// Once everything is to end, nothing is added any more.
+    private(set) var isStopping = false
+    /// The places of routers that were added while the others ran.
+    let additions = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(routerCountLimit))
 
-    private struct Child {
+    struct Child {
         let plan: ChildPlan
         var policy = RestartPolicy()
         var process: ChildProcess?
@@ -31,6 +37,13 @@ actor Supervisor: Service {
         var restarts = 0
         var state = Supervision.Child.State.starting
         var hasBeenReady = false
+        /// Told to finish what it does and to leave; it is not started again.
+        var isDraining = false
+
+        var report: Supervision.Child {
+            Supervision.Child(
+                service: plan.service, instance: instance, pid: process?.pid, restarts: restarts, state: state)
+        }
     }
 
     /// Why everything was ended.
@@ -47,7 +60,7 @@ actor Supervisor: Service {
         drain: @escaping @Sendable () async -> Duration, whenReady: @escaping @Sendable () -> Void
     ) throws {
         pipe = try SupervisorPipe()
-        children = plans.map { Child(plan: $0) }
+        children = Dictionary(uniqueKeysWithValues: plans.enumerated().map { ($0, Child(plan: $1)) })
         self.environment = environment
         self.readiness = readiness
         self.drain = drain
@@ -58,75 +71,91 @@ actor Supervisor: Service {
     /// when it returns.
     func run() async throws {
         let failure = await withTaskGroup(of: Event.self) { group in
-            for index in children.indices { group.addTask { await self.keepAlive(index) } }
+            for place in children.keys.sorted() { group.addTask { await self.keepAlive(place) } }
             group.addTask {
                 // Cancellation is another way to be told to stop.
                 try? await gracefulShutdown()
                 return .stop
             }
-            let first = await group.next()
+            group.addTask { await self.nextAddition() }
+            var failure: Failure?
+            while let event = await group.next(), !event.endsEverything(&failure) {
+                guard case .added(let place) = event else { continue }
+                group.addTask { await self.keepAlive(place) }
+                group.addTask { await self.nextAddition() }
+            }
             // From here on a child that ends is not started again.
+            isStopping = true
             group.cancelAll()
             // A cancelled task could not wait for the children to end.
             await Task { await self.stop() }.value
-            return first?.failure
+            return failure
         }
         if let failure { throw failure }
     }
 
-    private enum Event {
+    enum Event {
         case stop
         case failed(Failure)
+        /// A router is to be kept alive in this new place.
+        case added(Int)
+        /// A drained router has left.
+        case left
 
-        var failure: Failure? {
-            if case .failed(let failure) = self { failure } else { nil }
+        fileprivate func endsEverything(_ failure: inout Failure?) -> Bool {
+            switch self {
+            case .stop: return true
+            case .failed(let reason):
+                failure = reason
+                return true
+            case .added, .left: return false
+            }
         }
     }
 
+    /// In the order of starting.
     var report: Supervision.Report {
-        Supervision.Report(
-            children: children.map {
-                Supervision.Child(
-                    service: $0.plan.service, instance: $0.instance, pid: $0.process?.pid, restarts: $0.restarts,
-                    state: $0.state)
-            })
+        Supervision.Report(children: children.sorted { $0.key < $1.key }.map(\.value.report))
     }
 }
 
 // MARK: Keeping alive
 
 extension Supervisor {
-    /// Returns when the site is to end: because this child cannot be kept alive, or because its task was cancelled.
-    private func keepAlive(_ index: Int) async -> Event {
-        while !Task.isCancelled {
-            let exit = await runOnce(index)
+    /// Returns when the child has been drained or when the site is to end: because this child cannot be kept alive, or
+    /// because its task was cancelled.
+    private func keepAlive(_ place: Int) async -> Event {
+        while !Task.isCancelled, let plan = children[place]?.plan {
+            let exit = await runOnce(place, plan)
             if Task.isCancelled { break }
-            switch children[index].policy.died(exit, at: .now()) {
+            if hasLeft(place) { return .left }
+            switch children[place]?.policy.died(exit, at: .now()) {
             case .restart(let delay):
-                await waitForRestart(index, exit, delay)
+                await waitForRestart(place, exit, delay)
+                if hasLeft(place) { return .left }
             case .giveUp(let reason):
-                children[index].state = .stopped
-                return .failed(failure(of: children[index].plan.service, exit, reason))
+                children[place]?.state = .stopped
+                return .failed(failure(of: plan.service, exit, reason))
+            case nil: return .left
             }
         }
-        children[index].state = .stopped
+        children[place]?.state = .stopped
         return .stop
     }
 
     /// Starts a child and returns how it ended.
-    private func runOnce(_ index: Int) async -> ChildExit {
-        let plan = children[index].plan
+    private func runOnce(_ place: Int, _ plan: ChildPlan) async -> ChildExit {
         let instance = InstanceID.random()
-        children[index].instance = instance
-        children[index].state = .starting
+        children[place]?.instance = instance
+        children[place]?.state = .starting
         do throws(OperatorError) {
             let process = try ChildProcess(
                 plan.executable, arguments: plan.arguments(of: instance), environment: environment, pipe: pipe.readEnd)
-            children[index].process = process
+            children[place]?.process = process
             // Cancelled when this scope ends with the child.
-            async let _: Void = watchReadiness(index, instance, plan)
+            async let _: Void = watchReadiness(place, instance, plan)
             let exit = await process.exit()
-            children[index].process = nil
+            children[place]?.process = nil
             // A killed router's socket has a name that no other instance will take over.
             SocketFile.removeIfDead(plan.socket(of: instance))
             return exit
@@ -136,17 +165,27 @@ extension Supervisor {
         }
     }
 
-    private func waitForRestart(_ index: Int, _ exit: ChildExit, _ delay: TimeAmount) async {
-        children[index].state = .waiting
-        children[index].restarts += 1
+    private func waitForRestart(_ place: Int, _ exit: ChildExit, _ delay: TimeAmount) async {
+        guard var child = children[place] else { return }
+        child.state = .waiting
+        child.restarts += 1
+        children[place] = child
         log.warning(
-            "\(children[index].plan.service) \(exit)",
+            "\(child.plan.service) \(exit)",
             metadata: [
-                "child": "\(children[index].instance)", "restart_in_ms": "\(delay.nanoseconds / 1_000_000)",
-                "restarts": "\(children[index].restarts)",
+                "child": "\(child.instance)", "restart_in_ms": "\(delay.nanoseconds / 1_000_000)",
+                "restarts": "\(child.restarts)",
             ])
         // Ends early when the site is to end.
         try? await Task.sleep(for: .nanoseconds(delay.nanoseconds))
+    }
+
+    /// Forgets a child that was drained.
+    private func hasLeft(_ place: Int) -> Bool {
+        guard let child = children[place], child.isDraining else { return false }
+        log.notice("a drained router has left", metadata: ["child": "\(child.instance)"])
+        children[place] = nil
+        return true
     }
 
     private func failure(of service: ServiceName, _ exit: ChildExit, _ reason: RestartPolicy.Reason) -> Failure {
@@ -165,12 +204,15 @@ extension Supervisor {
         }
     }
 
-    private func watchReadiness(_ index: Int, _ instance: InstanceID, _ plan: ChildPlan) async {
-        guard await readiness.wait(for: instance, of: plan) else { return }
-        children[index].state = .running
-        children[index].policy.becameReady()
-        children[index].hasBeenReady = true
-        if !isAnnounced, children.allSatisfy(\.hasBeenReady) {
+    private func watchReadiness(_ place: Int, _ instance: InstanceID, _ plan: ChildPlan) async {
+        guard await readiness.wait(for: instance, of: plan), var child = children[place], !child.isDraining else {
+            return
+        }
+        child.state = .running
+        child.policy.becameReady()
+        child.hasBeenReady = true
+        children[place] = child
+        if !isAnnounced, children.values.allSatisfy(\.hasBeenReady) {
             isAnnounced = true
             whenReady()
         }
@@ -189,7 +231,7 @@ extension Supervisor {
 
     /// Asks the children of these services to end, and kills those that have not by then.
     private func stop(_ services: [ServiceName], within limit: Duration) async {
-        let running = children.filter { services.contains($0.plan.service) }.compactMap(\.process)
+        let running = children.values.filter { services.contains($0.plan.service) }.compactMap(\.process)
         for process in running { process.send(SIGTERM) }
         let killer = Task {
             try await Task.sleep(for: limit)

@@ -25,12 +25,9 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "How many router instances to start.")
     var routers = 1
 
-    /// More than a machine has use for.
-    private static let routerLimit = 64
-
     func validate() throws {
-        guard (1...Self.routerLimit).contains(routers) else {
-            throw ValidationError("--routers is a number from 1 to \(Self.routerLimit).")
+        guard (1...Supervisor.routerCountLimit).contains(routers) else {
+            throw ValidationError("--routers is a number from 1 to \(Supervisor.routerCountLimit).")
         }
     }
 
@@ -73,6 +70,10 @@ struct UpCommand: AsyncParsableCommand {
             })
         var calls = CallTable()
         calls.on(Supervision.Status.self) { _, _ in await supervisor.report }
+        calls.on(Supervision.AddRouter.self) { _, _ throws(CallError) in try await supervisor.addRouter() }
+        calls.on(Supervision.DrainRouter.self) { call, _ throws(CallError) in
+            try await supervisor.drainRouter(call.instance)
+        }
         let server = CallServer(
             identity, socket: site.app.runDirectory + "/" + identity.service.socketName(of: identity.instance),
             calls: calls, on: group)

@@ -41,9 +41,9 @@ struct HealthState {
     /// Why it is out; nil when it is not.
     var reason: String? {
         switch ejection?.cause {
-        case .connection: "out: requests did not reach it or got no answer in time"
-        case .replies: "out: requests got wrong answers"
-        case .probes: "out: its model list did not answer or lacks the model"
+        case .connection: "requests did not reach it or got no answer in time"
+        case .replies: "requests got wrong answers"
+        case .probes: "its model list did not answer or lacks the model"
         case nil: nil
         }
     }

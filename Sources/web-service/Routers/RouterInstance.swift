@@ -9,9 +9,27 @@ final class RouterInstance: Sendable {
         /// New routers are used at once; the first ping may take it back.
         var lastHeard = NIODeadline.now()
         var isDraining = false
-        var nextStream: UInt64 = 0
-        /// What to do when the router falls silent; `hasBegun` tells which limit applies.
-        var streams: [UInt64: (hasBegun: Bool, giveUp: @Sendable () -> Void)] = [:]
+        /// The pool's turn at which it was chosen last.
+        var lastTurn: UInt64 = 0
+        var nextTicket: UInt64 = 0
+        var streams: [UInt64: Stream] = [:]
+    }
+
+    private struct Stream {
+        /// Which of the limits of silence applies.
+        var hasBegun = false
+        /// What to do when the router falls silent; nil while the stream is being opened.
+        var giveUp: (@Sendable () -> Void)?
+    }
+
+    /// How eligible a router is: the smaller the better.
+    struct Rank: Comparable {
+        let outstanding: Int
+        let lastTurn: UInt64
+
+        static func < (one: Rank, other: Rank) -> Bool {
+            (one.outstanding, one.lastTurn) < (other.outstanding, other.lastTurn)
+        }
     }
 
     let path: String
@@ -25,8 +43,12 @@ final class RouterInstance: Sendable {
 
     var outstanding: Int { state.withLockedValue { $0.streams.count } }
 
-    func isUsable(_ now: NIODeadline) -> Bool {
-        state.withLockedValue { !$0.isDraining && now - $0.lastHeard < RouterPool.silenceLimit }
+    /// nil when it takes no requests. Of two with as much to do, the one not chosen for longer comes first.
+    func rank(at now: NIODeadline) -> Rank? {
+        state.withLockedValue { state in
+            guard !state.isDraining, now - state.lastHeard < RouterPool.silenceLimit else { return nil }
+            return Rank(outstanding: state.streams.count, lastTurn: state.lastTurn)
+        }
     }
 
     /// It said that it takes no new requests.
@@ -38,17 +60,23 @@ final class RouterInstance: Sendable {
         if outstanding == 0 { (caller as? CallClient)?.close() }
     }
 
-    func streamOpened(_ giveUp: @escaping @Sendable () -> Void) -> UInt64 {
+    /// It was chosen for a request, which counts from now until `streamEnded`.
+    func chosen(turn: UInt64) -> UInt64 {
         state.withLockedValue { state in
-            state.nextStream += 1
-            state.streams[state.nextStream] = (false, giveUp)
-            return state.nextStream
+            state.lastTurn = turn
+            state.nextTicket += 1
+            state.streams[state.nextTicket] = Stream()
+            return state.nextTicket
         }
     }
 
-    func streamBegan(_ id: UInt64) { state.withLockedValue { $0.streams[id]?.hasBegun = true } }
+    func streamOpened(_ ticket: UInt64, giveUp: @escaping @Sendable () -> Void) {
+        state.withLockedValue { $0.streams[ticket]?.giveUp = giveUp }
+    }
 
-    func streamEnded(_ id: UInt64) { state.withLockedValue { _ = $0.streams.removeValue(forKey: id) } }
+    func streamBegan(_ ticket: UInt64) { state.withLockedValue { $0.streams[ticket]?.hasBegun = true } }
+
+    func streamEnded(_ ticket: UInt64) { state.withLockedValue { _ = $0.streams.removeValue(forKey: ticket) } }
 
     /// Asks whether it lives; when it does not answer for too long, gives up what waits for it.
     func ping() async {

@@ -16,13 +16,29 @@ final class RouterPool: Service {
     static let silenceLimit = TimeAmount.milliseconds(1500)
     /// A router silent for this long is taken for dead, with the answers that it was relaying.
     static let deathLimit = TimeAmount.seconds(10)
-    /// Routers that one request tries.
+    /// Routers that one request tries. Those that refuse because they drain do not count.
     static let attempts = 3
+    /// How long a request waits for a router that takes it: one is being replaced, or restarted after its death.
+    static let awayLimit = Duration.seconds(1)
+    /// How often such a request looks again.
+    static let waitInterval = Duration.milliseconds(20)
+    /// Requests that may wait so at once; others fail at once.
+    static let waitingLimit = 1024
 
     private let folder: String
     private let connect: @Sendable (String) throws -> any Caller
-    private let routers = NIOLockedValueBox<[String: RouterInstance]>([:])
+    private let state = NIOLockedValueBox(State())
     private let log = Logger(label: "routers")
+
+    private struct State {
+        /// By the paths of their sockets.
+        var routers: [String: RouterInstance] = [:]
+        /// Counts choices.
+        var turn: UInt64 = 0
+        /// Requests that wait for a router.
+        var waiting = 0
+        var lastSearch = NIODeadline.uptimeNanoseconds(0)
+    }
 
     /// - Parameter connect: a caller for the socket at a path.
     init(in folder: String, connect: @escaping @Sendable (String) throws -> any Caller) {
@@ -35,16 +51,17 @@ final class RouterPool: Service {
         _ call: Router.Complete, body: ByteBuffer, request: RequestID, timeout: Duration
     ) async throws(CallError) -> RouterStream {
         var tried: Set<String> = []
+        var failures = 0
         var last = CallError(.unavailable, "no router is running")
-        while tried.count < Self.attempts, let router = best(except: tried) {
+        while failures < Self.attempts, let (router, ticket) = await chosen(except: tried) {
             tried.insert(router.path)
             do {
                 let stream = try await RouterStream.open(
-                    call, body: body, request: request, timeout: timeout, on: router)
-                if stream.isRefusedByDraining() { continue }
-                return stream
+                    call, body: body, request: request, timeout: timeout, on: router, ticket)
+                if !stream.isRefusedByDraining() { return stream }
             } catch {
                 last = error
+                failures += 1
                 log.warning(
                     "a router did not begin a request",
                     metadata: ["request_id": "\(request)", "router": "\(router.path)", "code": "\(error.code)"])
@@ -66,14 +83,49 @@ final class RouterPool: Service {
     }
 
     /// Whether at least one router takes requests.
-    var isReady: Bool { best(except: []) != nil }
-
-    private var all: [RouterInstance] { routers.withLockedValue { Array($0.values) } }
-
-    private func best(except tried: Set<String>) -> RouterInstance? {
+    var isReady: Bool {
         let now = NIODeadline.now()
-        return all.filter { !tried.contains($0.path) && $0.isUsable(now) }
-            .min { $0.outstanding < $1.outstanding }
+        return all.contains { $0.rank(at: now) != nil }
+    }
+
+    private var all: [RouterInstance] { state.withLockedValue { Array($0.routers.values) } }
+
+    private typealias Choice = (router: RouterInstance, ticket: UInt64)
+
+    /// The least busy router, and the request's place there. Waits a little for one when there is none.
+    private func chosen(except tried: Set<String>) async -> Choice? {
+        if let choice = choose(except: tried) { return choice }
+        guard beginWaiting() else { return nil }
+        defer { state.withLockedValue { $0.waiting -= 1 } }
+        let deadline = ContinuousClock.now + Self.awayLimit
+        while !Task.isCancelled, ContinuousClock.now < deadline {
+            search()
+            if let choice = choose(except: tried) { return choice }
+            try? await Task.sleep(for: Self.waitInterval)
+        }
+        return nil
+    }
+
+    private func beginWaiting() -> Bool {
+        state.withLockedValue { state in
+            guard state.waiting < Self.waitingLimit else { return false }
+            state.waiting += 1
+            return true
+        }
+    }
+
+    private func choose(except tried: Set<String>) -> Choice? {
+        let now = NIODeadline.now()
+        return state.withLockedValue { state in
+            var best: (router: RouterInstance, rank: RouterInstance.Rank)?
+            for router in state.routers.values {
+                guard let rank = router.rank(at: now), tried.isEmpty || !tried.contains(router.path) else { continue }
+                if best.map({ rank < $0.rank }) ?? true { best = (router, rank) }
+            }
+            guard let router = best?.router else { return nil }
+            state.turn += 1
+            return (router, router.chosen(turn: state.turn))
+        }
     }
 
     func run() async throws {
@@ -87,16 +139,28 @@ final class RouterPool: Service {
 
     /// One round: which sockets are there, and who answers.
     func look() async {
-        let paths = Set(Self.sockets(in: folder))
-        routers.withLockedValue { routers in
-            for path in routers.keys where !paths.contains(path) { routers[path]?.leave() }
-            routers = routers.filter { paths.contains($0.key) }
-            for path in paths where routers[path] == nil {
-                routers[path] = (try? connect(path)).map { RouterInstance(path, $0) }
-            }
-        }
+        search(again: true)
         await withDiscardingTaskGroup { group in
             for router in all { group.addTask { await router.ping() } }
+        }
+    }
+
+    /// Looks which sockets are there; not twice within `waitInterval`, unless `again`.
+    private func search(again: Bool = false) {
+        let now = NIODeadline.now()
+        let isDue = state.withLockedValue { state in
+            guard again || now - state.lastSearch >= Self.waitInterval.timeAmount else { return false }
+            state.lastSearch = now
+            return true
+        }
+        guard isDue else { return }
+        let paths = Set(Self.sockets(in: folder))
+        state.withLockedValue { state in
+            for path in state.routers.keys where !paths.contains(path) { state.routers[path]?.leave() }
+            state.routers = state.routers.filter { paths.contains($0.key) }
+            for path in paths where state.routers[path] == nil {
+                state.routers[path] = (try? connect(path)).map { RouterInstance(path, $0) }
+            }
         }
     }
 

@@ -20,13 +20,15 @@ final class RouterStream: Sendable {
 
     deinit { router.streamEnded(ticket) }
 
-    /// Opens the call and waits for its first events. Throws when the router went away before it had begun to answer.
+    /// Opens the call and waits for its first events. Throws when the router went away before it had begun to answer; the
+    /// ticket is then given back.
     static func open(
-        _ call: Router.Complete, body: ByteBuffer, request: RequestID, timeout: Duration, on router: RouterInstance
+        _ call: Router.Complete, body: ByteBuffer, request: RequestID, timeout: Duration,
+        on router: RouterInstance, _ ticket: UInt64
     ) async throws(CallError) -> RouterStream {
-        let stream = try await router.caller.open(call, body: body, request: request, timeout: timeout)
-        let ticket = router.streamOpened { stream.cancel() }
         do throws(CallError) {
+            let stream = try await router.caller.open(call, body: body, request: request, timeout: timeout)
+            router.streamOpened(ticket) { stream.cancel() }
             let first = try await Self.first(of: stream)
             router.streamBegan(ticket)
             return RouterStream(stream, router, ticket, first: first)

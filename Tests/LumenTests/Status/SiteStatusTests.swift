@@ -57,6 +57,16 @@ private func child(_ service: ServiceName, _ instance: String, _ state: Supervis
     #expect(!status.isHealthy)
 }
 
+@Test func aDrainingRouterIsShownAndNotUnwell() {
+    let children = [child(.router, "gone", .draining), child(.router, "r", .running)]
+    for answers in [everyone, everyone + [silent(.router, "gone")]] {
+        let status = SiteStatus(answers, supervision: Supervision.Report(children: children))
+        #expect(status.instances.filter(\.isDraining).map(\.instance) == [InstanceID("gone")])
+        #expect(status.isHealthy)
+        #expect(status.text(now: Timestamp(0)).contains("draining"))
+    }
+}
+
 @Test func anEndpointThatIsOutIsNotHealthy() {
     let health = Router.EndpointHealth(
         model: ModelName("m"), url: "http://b/v1", isHealthy: false, detail: "refused", inFlight: 3, lastProbe: nil)

@@ -62,9 +62,9 @@ import Testing
             try await reply.endChunks()
         }
         try await ScriptedBackend.run(script) { backend in
-            let stream = try await RouterHarness([backend.url], options: "idle_timeout: 0.3").open(.stream())
+            let stream = try await RouterHarness([backend.url], options: "idle_timeout: 1").open(.stream())
             _ = try await stream.next()
-            try await Task.sleep(for: .milliseconds(800))
+            try await Task.sleep(for: .milliseconds(1800))
             #expect(written.withLockedValue { $0 } < count)
             let rest = try await RouterHarness.readAll(stream)
             #expect(rest.completion.failure == nil)
