@@ -15,7 +15,8 @@ protocol DatabaseEngine: Sendable {
         isolation: WriteIsolation, _ updates: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error>
 
+    /// - Parameter isLong: it may take minutes.
     func read<T: Sendable>(
-        _ query: @escaping @Sendable (any SQLConnection) throws -> T
+        isLong: Bool, _ query: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error>
 }

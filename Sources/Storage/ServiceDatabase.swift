@@ -42,12 +42,13 @@ public final class ServiceDatabase: Sendable {
 
     /// Runs `query` on a snapshot of what has been committed; it may not write.
     ///
+    /// - Parameter isLong: an audit, which may take minutes.
     /// - Throws: what `query` throws as a `CallError`; `storage_failed` when the database refused; `busy` when there was
     ///   no connection within `pool_timeout`.
     public func read<T: Sendable>(
-        _ query: @escaping @Sendable (any SQLConnection) throws -> T
+        isLong: Bool = false, _ query: @escaping @Sendable (any SQLConnection) throws -> T
     ) async throws(CallError) -> T {
-        try unwrap(await store.read(query), "read")
+        try unwrap(await store.read(isLong: isLong, query), "read")
     }
 
     private func unwrap<T>(_ result: Result<T, any Error>, _ verb: String) throws(CallError) -> T {

@@ -49,7 +49,7 @@ struct LedgerCalls: Sendable {
         }
         table.on(Ledger.Verify.self) { _, _ throws(CallError) in
             try await engine.save()
-            return try await database.read(Verifier.verify)
+            return try await database.read(isLong: true, Verifier.verify)
         }
     }
 

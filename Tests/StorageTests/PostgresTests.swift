@@ -40,6 +40,18 @@ import Testing
         }
     }
 
+    @Test func aLongReadMayTakeLongerThanOthers() async throws {
+        let database = try open()
+        let error = await #expect(throws: CallError.self) {
+            try await database.read { try $0.rows("SELECT pg_sleep(4.5)").count }
+        }
+        #expect(error?.code == .storageFailed)
+        #expect(try await database.read(isLong: true) { try $0.rows("SELECT pg_sleep(4.5)").count } == 1)
+        // The next transaction on the same connection has the usual limit again.
+        let limit: String? = try await database.read { try $0.value("SELECT current_setting('statement_timeout')") }
+        #expect(limit == "4s")
+    }
+
     @Test func moreThanThePoolHasWaitAndAreRefusedInTime() async throws {
         let database = try open {
             $0.size = 1

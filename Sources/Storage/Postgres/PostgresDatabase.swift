@@ -48,17 +48,21 @@ final class PostgresDatabase: DatabaseEngine {
     }
 
     func read<T: Sendable>(
-        _ query: @escaping @Sendable (any SQLConnection) throws -> T
+        isLong: Bool, _ query: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error> {
-        await pool.run { [pool] in
-            Result { try Self.attempts(at: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", in: pool, query) }
+        var begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if isLong { begin += "; SET LOCAL statement_timeout TO '600s'" }
+        let limit = isLong ? PostgresSettings.longLimit : PostgresSettings.transactionLimit
+        return await pool.run { [pool, begin] in
+            Result { try Self.attempts(at: begin, within: limit, in: pool, query) }
         }
     }
 
     private static func attempts<T>(
-        at begin: String, in pool: PostgresPool, _ work: (any SQLConnection) throws -> T
+        at begin: String, within limit: TimeAmount = PostgresSettings.transactionLimit, in pool: PostgresPool,
+        _ work: (any SQLConnection) throws -> T
     ) throws -> T {
-        let deadline = NIODeadline.now() + PostgresSettings.transactionLimit
+        let deadline = NIODeadline.now() + limit
         var attempt = 1
         while true {
             do {

@@ -13,6 +13,8 @@ struct PostgresSettings: Sendable {
     static let connectLimit = TimeAmount.seconds(4)
     /// For a transaction, all its attempts together.
     static let transactionLimit = TimeAmount.seconds(5)
+    /// For a transaction that only reads and is known to take long.
+    static let longLimit = TimeAmount.minutes(10)
     /// For all migrations, those of other instances included.
     static let migrationLimit = TimeAmount.minutes(10)
     /// For the answer to a ping.

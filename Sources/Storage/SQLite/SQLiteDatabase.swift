@@ -49,7 +49,7 @@ final class SQLiteDatabase: DatabaseEngine {
     }
 
     func read<T: Sendable>(
-        _ query: @escaping @Sendable (any SQLConnection) throws -> T
+        isLong: Bool, _ query: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error> {
         await withCheckedContinuation { continuation in
             pool.asyncRead { database in
