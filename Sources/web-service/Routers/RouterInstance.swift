@@ -83,14 +83,21 @@ final class RouterInstance: Sendable {
         let isAlive =
             (try? await caller.call(Instance.Status(), request: nil, timeout: RouterPool.pingTimeout)) != nil
         let now = NIODeadline.now()
-        let lost = state.withLockedValue { state -> [@Sendable () -> Void] in
+        let silence = state.withLockedValue { state in
             if isAlive { state.lastHeard = now }
-            let silence = now - state.lastHeard
-            return state.streams.values.compactMap { stream in
-                silence > (stream.hasBegun ? RouterPool.deathLimit : RouterPool.silenceLimit) ? stream.giveUp : nil
+            return now - state.lastHeard
+        }
+        giveUp(after: silence)
+    }
+
+    /// Gives up what waits for a router that was silent for so long.
+    func giveUp(after silence: TimeAmount) {
+        let lost = state.withLockedValue { state in
+            state.streams.values.filter {
+                silence > ($0.hasBegun ? RouterPool.deathLimit : RouterPool.silenceLimit)
             }
         }
-        for giveUp in lost { giveUp() }
+        for stream in lost { stream.giveUp?() }
     }
 }
 

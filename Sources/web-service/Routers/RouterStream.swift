@@ -8,10 +8,14 @@ final class RouterStream: Sendable {
     private let router: RouterInstance
     private let ticket: UInt64
     private let first: NIOLockedValueBox<[ByteBuffer]?>
+    /// Cancelled because the router was silent for too long: nobody who asked has left.
+    private let isGivenUp: NIOLockedValueBox<Bool>
 
     private init(
-        _ stream: EventStream<Router.Completion>, _ router: RouterInstance, _ ticket: UInt64, first: [ByteBuffer]
+        _ stream: EventStream<Router.Completion>, _ router: RouterInstance, _ ticket: UInt64, first: [ByteBuffer],
+        isGivenUp: NIOLockedValueBox<Bool>
     ) {
+        self.isGivenUp = isGivenUp
         self.stream = stream
         self.router = router
         self.ticket = ticket
@@ -26,12 +30,17 @@ final class RouterStream: Sendable {
         _ call: Router.Complete, body: ByteBuffer, request: RequestID, timeout: Duration,
         on router: RouterInstance, _ ticket: UInt64
     ) async throws(CallError) -> RouterStream {
+        let isGivenUp = NIOLockedValueBox(false)
         do throws(CallError) {
             let stream = try await router.caller.open(call, body: body, request: request, timeout: timeout)
-            router.streamOpened(ticket) { stream.cancel() }
+            router.streamOpened(ticket) {
+                isGivenUp.withLockedValue { $0 = true }
+                stream.cancel()
+            }
             let first = try await Self.first(of: stream)
+            if first.isEmpty, isGivenUp.withLockedValue({ $0 }) { throw fellSilent }
             router.streamBegan(ticket)
-            return RouterStream(stream, router, ticket, first: first)
+            return RouterStream(stream, router, ticket, first: first, isGivenUp: isGivenUp)
         } catch {
             router.streamEnded(ticket)
             throw error
@@ -64,10 +73,16 @@ final class RouterStream: Sendable {
         return try await stream.next()
     }
 
-    /// How the completion ended, once `next()` has returned no events.
+    /// How the completion ended, once `next()` has returned no events. Throws when the router went away, or was given up.
     var completion: Router.Completion {
-        get throws(CallError) { try stream.reply }
+        get throws(CallError) {
+            let reply = try stream.reply
+            if reply.isCancelled, isGivenUp.withLockedValue({ $0 }) { throw Self.fellSilent }
+            return reply
+        }
     }
+
+    private static let fellSilent = CallError(.unavailable, "The router fell silent.")
 
     func cancel() { stream.cancel() }
 
