@@ -90,7 +90,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "ledger-service",
-            dependencies: service + ["Storage", grdb],
+            dependencies: service + ["Storage"],
             swiftSettings: strict
         ),
         .executableTarget(

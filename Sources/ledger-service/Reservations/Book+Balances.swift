@@ -45,14 +45,13 @@ extension Book {
 
     /// Sets a pool to what it begins with.
     mutating func reset(_ target: Ledger.Reset.Target, at now: Timestamp) throws(CallError) {
-        guard let limit = limit(target), let pool = pools[limit.pool] else {
+        guard let limit = limit(target), pools[limit.pool] != nil else {
             throw CallError(.notFound, "Nobody has drawn from this pool yet.")
         }
-        let keys = [limit.pool]
-        pools[limit.pool]?.adopt(limit.budget, at: now, since: budgets.change(after: pool.accrual.until))
+        adopt(limit.budget, limit.pool, at: now)
         pools[limit.pool]?.reset(to: limit.budget.starting)
         unsaved.pools.insert(limit.pool)
-        serveLines(of: keys, at: now)
+        serveLines(of: [limit.pool], at: now)
     }
 
     /// The pool that a reset is about, and its budget; nil when there is none.

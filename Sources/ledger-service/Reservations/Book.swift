@@ -70,7 +70,8 @@ struct Book: Sendable {
         }
     }
 
-    private mutating func adopt(_ budget: Budget, _ key: PoolKey, at now: Timestamp) {
+    /// Brings a pool up to now and puts it under a budget, from the moment that this came into force.
+    mutating func adopt(_ budget: Budget, _ key: PoolKey, at now: Timestamp) {
         guard let pool = pools[key] else { return }
         if pool.terms != Terms(budget) { unsaved.pools.insert(key) }
         pools[key]?.adopt(budget, at: now, since: budgets.change(after: pool.accrual.until))
