@@ -34,8 +34,8 @@ struct AuthCalls: Sendable {
         var table = CallTable()
         table.on(Auth.Authenticate.self) { call, _ throws(CallError) in try await keys.authenticate(call.key) }
         table.on(Auth.ResumeSession.self) { call, _ throws(CallError) in try await sessions.resume(call.session) }
-        table.on(Auth.DevLogin.self) { _, context throws(CallError) in
-            try await sessions.openForDevUser(context.request)
+        table.on(Auth.DevLogin.self) { call, context throws(CallError) in
+            try await sessions.openForDevUser(call.browser, context.request)
         }
         table.on(Auth.CloseSession.self) { call, context throws(CallError) in
             try await sessions.close(call.session, context.request)

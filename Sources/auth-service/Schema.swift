@@ -17,6 +17,7 @@ enum Schema {
         Migration(
             3, sqlite: "ALTER TABLE api_key ADD COLUMN cap INTEGER CHECK (cap > 0)",
             postgres: "ALTER TABLE api_key ADD COLUMN cap BIGINT CHECK (cap > 0)"),
+        Migration(4, sqlite: identityOfSQLite, postgres: identityOfPostgres),
     ]
 
     private static let firstOfSQLite = """
@@ -94,5 +95,126 @@ enum Schema {
             revision BIGINT NOT NULL
         );
         INSERT INTO revision ("only", revision) VALUES (1, 1);
+        """
+
+    /// Identity providers, groups, lists of sessions, limits of keys, the audit log.
+    private static let identityOfSQLite = """
+        -- Who the identity provider says that it is. A row without them is claimed by the first login with its address.
+        ALTER TABLE users ADD COLUMN issuer TEXT;
+        ALTER TABLE users ADD COLUMN subject TEXT CHECK ((subject IS NULL) = (issuer IS NULL));
+        -- A JSON object: each claim that rules look at, with its values at the last login.
+        ALTER TABLE users ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';
+        ALTER TABLE users ADD COLUMN last_login INTEGER;
+        CREATE UNIQUE INDEX users_identity ON users (issuer, subject);
+
+        -- What a page may show and a form may name: the hash stays with the service.
+        ALTER TABLE session ADD COLUMN id TEXT NOT NULL DEFAULT '';
+        UPDATE session SET id = lower(hex(randomblob(8)));
+        ALTER TABLE session ADD COLUMN address TEXT NOT NULL DEFAULT '';
+        ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+        CREATE UNIQUE INDEX session_id ON session (id);
+        CREATE INDEX session_of_owner ON session (owner);
+
+        ALTER TABLE api_key ADD COLUMN expires INTEGER;
+        -- A JSON list of names.
+        ALTER TABLE api_key ADD COLUMN models TEXT;
+
+        -- Login attempts that have come back: none comes back twice. Rows go when the attempt would have expired.
+        CREATE TABLE used_login (
+            state TEXT PRIMARY KEY,
+            expires INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- Groups that were made in the panel, and those that the file has or had.
+        CREATE TABLE user_group (
+            name TEXT PRIMARY KEY,
+            title TEXT NOT NULL,
+            origin TEXT NOT NULL CHECK (origin IN ('file', 'panel')),
+            created INTEGER NOT NULL,
+            disabled INTEGER
+        ) STRICT, WITHOUT ROWID;
+
+        -- Members by hand. Members by rule follow from `claims` and the file, and are stored nowhere.
+        CREATE TABLE member (
+            group_name TEXT NOT NULL REFERENCES user_group (name),
+            member INTEGER NOT NULL REFERENCES users (id),
+            since INTEGER NOT NULL,
+            PRIMARY KEY (group_name, member)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX member_groups ON member (member);
+
+        CREATE TABLE audit (
+            number INTEGER PRIMARY KEY,
+            time INTEGER NOT NULL,
+            actor INTEGER,
+            actor_email TEXT,
+            address TEXT,
+            action TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            before TEXT,
+            after TEXT,
+            request TEXT,
+            -- SHA-256 over the entry before and this one, in hexadecimal.
+            hash TEXT NOT NULL
+        ) STRICT;
+        CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """
+
+    private static let identityOfPostgres = """
+        ALTER TABLE users ADD COLUMN issuer TEXT;
+        ALTER TABLE users ADD COLUMN subject TEXT CHECK ((subject IS NULL) = (issuer IS NULL));
+        ALTER TABLE users ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';
+        ALTER TABLE users ADD COLUMN last_login BIGINT;
+        CREATE UNIQUE INDEX users_identity ON users (issuer, subject);
+
+        ALTER TABLE session ADD COLUMN id TEXT NOT NULL DEFAULT '';
+        UPDATE session SET id = replace(gen_random_uuid()::text, '-', '');
+        ALTER TABLE session ADD COLUMN address TEXT NOT NULL DEFAULT '';
+        ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+        CREATE UNIQUE INDEX session_id ON session (id);
+        CREATE INDEX session_of_owner ON session (owner);
+
+        ALTER TABLE api_key ADD COLUMN expires BIGINT;
+        ALTER TABLE api_key ADD COLUMN models TEXT;
+
+        CREATE TABLE used_login (
+            state TEXT PRIMARY KEY,
+            expires BIGINT NOT NULL
+        );
+
+        CREATE TABLE user_group (
+            name TEXT PRIMARY KEY,
+            title TEXT NOT NULL,
+            origin TEXT NOT NULL CHECK (origin IN ('file', 'panel')),
+            created BIGINT NOT NULL,
+            disabled BIGINT
+        );
+
+        CREATE TABLE member (
+            group_name TEXT NOT NULL REFERENCES user_group (name),
+            member BIGINT NOT NULL REFERENCES users (id),
+            since BIGINT NOT NULL,
+            PRIMARY KEY (group_name, member)
+        );
+        CREATE INDEX member_groups ON member (member);
+
+        CREATE TABLE audit (
+            number BIGINT PRIMARY KEY,
+            time BIGINT NOT NULL,
+            actor BIGINT,
+            actor_email TEXT,
+            address TEXT,
+            action TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            before TEXT,
+            after TEXT,
+            request TEXT,
+            hash TEXT NOT NULL
+        );
+        CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$;
+        CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
         """
 }

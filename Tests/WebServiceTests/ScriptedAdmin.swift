@@ -8,8 +8,9 @@ import SharedProtocol
 extension ScriptedServices {
     func addAdminCalls(toAuth table: inout CallTable) {
         table.on(Auth.FindUsers.self) { [self] call, _ throws(CallError) in
-            try answer("find \(call.search) \(call.after ?? "-")")
-            return Array(users.withLockedValue { $0 }.prefix(call.limit))
+            try answer("find \(call.search) \(call.offset)")
+            let all = users.withLockedValue { $0 }
+            return Auth.UserPage(users: Array(all.dropFirst(call.offset).prefix(call.limit)), total: all.count)
         }
         table.on(Auth.GetUser.self) { [self] call, _ throws(CallError) in
             try answer("get")

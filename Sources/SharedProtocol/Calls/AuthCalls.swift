@@ -22,13 +22,15 @@ public enum Auth {
         public init(session: CredentialHash) { self.session = session }
     }
 
-    /// Logs in as `app.dev_user` and opens a session. `refused` unless the configuration has one.
+    /// Logs in as `app.dev_user` and opens a session. `refused` unless the configuration has one. `account_disabled`.
     public struct DevLogin: Call {
         public static let method = "auth.dev_login"
         public static let isIdempotent = false
         public typealias Reply = OpenedSession
 
-        public init() {}
+        public var browser: Browser
+
+        public init(browser: Browser = Browser(address: "", agent: "")) { self.browser = browser }
     }
 
     /// Ends a session; one that is not there is no error.
@@ -42,7 +44,8 @@ public enum Auth {
         public init(session: CredentialHash) { self.session = session }
     }
 
-    /// Makes an API key. `refused`: empty or over-long name, too many keys. `not_found`: no such user.
+    /// Makes an API key. `refused`: empty or over-long name, too many keys, an expiry in the past, an empty or over-long
+    /// list of models. `not_found`: no such user.
     public struct CreateKey: Call {
         public static let method = "auth.create_key"
         public static let isIdempotent = false
@@ -53,15 +56,26 @@ public enum Auth {
         public var name: String
         /// All that the key may spend in its life: 1 to `Budget.mostTokens`; absent: what its owner may.
         public var cap: TokenCount?
+        /// From this moment on the key is refused; absent: it never expires.
+        public var expires: Timestamp?
+        /// The only models that the key may use, 1 to `mostModels`; absent: those that its owner may.
+        public var models: [ModelName]?
 
-        public init(owner: KeyOwner, name: String, cap: TokenCount? = nil) {
+        /// How many models a key's list may name.
+        public static let mostModels = 100
+
+        public init(
+            owner: KeyOwner, name: String, cap: TokenCount? = nil, expires: Timestamp? = nil, models: [ModelName]? = nil
+        ) {
             self.owner = owner
             self.name = name
             self.cap = cap
+            self.expires = expires
+            self.models = models
         }
     }
 
-    /// The user's keys that are not revoked, newest first.
+    /// The user's keys that are not revoked, newest first; expired ones are among them.
     public struct ListKeys: Call {
         public static let method = "auth.list_keys"
         public static let isIdempotent = true
@@ -80,10 +94,13 @@ public enum Auth {
 
         public var user: UserID
         public var key: KeyID
+        /// The admin who revokes somebody else's key; absent: its owner does.
+        public var by: Actor?
 
-        public init(user: UserID, key: KeyID) {
+        public init(user: UserID, key: KeyID, by: Actor? = nil) {
             self.user = user
             self.key = key
+            self.by = by
         }
     }
 
@@ -127,13 +144,22 @@ extension Auth {
         public var key: KeyID
         /// All that the key may spend in its life.
         public var cap: TokenCount?
+        /// From this moment on nothing is served under the key, also from what is remembered of it.
+        public var expires: Timestamp?
+        /// The only models that the key may use.
+        public var models: [ModelName]?
         /// The revocation revision that this was read at.
         public var revision: Int64
 
-        public init(person: Person, key: KeyID, cap: TokenCount? = nil, revision: Int64) {
+        public init(
+            person: Person, key: KeyID, cap: TokenCount? = nil, expires: Timestamp? = nil, models: [ModelName]? = nil,
+            revision: Int64
+        ) {
             self.person = person
             self.key = key
             self.cap = cap
+            self.expires = expires
+            self.models = models
             self.revision = revision
         }
     }
@@ -184,17 +210,22 @@ extension Auth {
         /// The first and last characters, enough to tell one's keys apart: `sk-lumen-Ab…yZ`.
         public var hint: String
         public var cap: TokenCount?
+        public var expires: Timestamp?
+        public var models: [ModelName]?
         public var created: Timestamp
         /// To the minute; absent before the first use.
         public var lastUsed: Timestamp?
 
         public init(
-            id: KeyID, name: String, hint: String, cap: TokenCount? = nil, created: Timestamp, lastUsed: Timestamp?
+            id: KeyID, name: String, hint: String, cap: TokenCount? = nil, expires: Timestamp? = nil,
+            models: [ModelName]? = nil, created: Timestamp, lastUsed: Timestamp?
         ) {
             self.id = id
             self.name = name
             self.hint = hint
             self.cap = cap
+            self.expires = expires
+            self.models = models
             self.created = created
             self.lastUsed = lastUsed
         }

@@ -23,6 +23,15 @@ public struct KeyID: Identifier {
     public init(rawValue: Int64) { self.rawValue = rawValue }
 }
 
+/// Names a browser session on pages and in forms; of no use to whoever would take it over.
+public struct SessionID: Identifier {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    /// A fresh id: 80 random bits in base 32.
+    public static func random() -> SessionID { SessionID(RandomText.base32(16)) }
+}
+
 /// The public name of a model, as in `models[].name`.
 public struct ModelName: Identifier {
     public let rawValue: String

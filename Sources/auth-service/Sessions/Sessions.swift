@@ -50,7 +50,7 @@ struct Sessions: Sendable {
         """
 
     /// Logs in as the configuration's `app.dev_user`.
-    func openForDevUser(_ request: RequestID?) async throws(CallError) -> Auth.OpenedSession {
+    func openForDevUser(_ browser: Auth.Browser, _ request: RequestID?) async throws(CallError) -> Auth.OpenedSession {
         let configuration = configuration()
         guard let email = configuration.app.devUser else {
             throw CallError(.refused, "Logging in without an identity provider is not configured.")
@@ -66,8 +66,13 @@ struct Sessions: Sendable {
                 "DELETE FROM session WHERE opened <= ? OR seen <= ?",
                 [limits.oldestOpened.rawValue, limits.oldestSeen.rawValue])
             try connection.execute(
-                "INSERT INTO session (hash, owner, opened, seen) VALUES (?, ?, ?, ?)",
-                [hash.rawValue, user.id.rawValue, now.rawValue, now.rawValue])
+                """
+                INSERT INTO session (hash, id, owner, opened, seen, address, agent) VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    hash.rawValue, SessionID.random().rawValue, user.id.rawValue, now.rawValue, now.rawValue,
+                    browser.address, browser.agent,
+                ])
             return person
         }
         logger.change("session opened", request, user: person.id)

@@ -5,16 +5,22 @@ import Storage
 struct UserDirectory: Sendable {
     let database: ServiceDatabase
 
-    /// Users whose address contains the text, in the order of their addresses.
-    func find(_ call: Auth.FindUsers) async throws(CallError) -> [Auth.UserRecord] {
+    /// Users whose address or name contains the text.
+    func find(_ call: Auth.FindUsers) async throws(CallError) -> Auth.UserPage {
         guard 1...200 ~= call.limit else { throw CallError(.invalidParams, "limit is not from 1 to 200") }
+        guard call.offset >= 0 else { throw CallError(.invalidParams, "offset is negative") }
+        let direction = call.isDescending ? "DESC" : "ASC"
+        let condition = "email LIKE ? ESCAPE '\\' OR lower(name) LIKE ? ESCAPE '\\'"
         let sql = """
-            SELECT \(User.columns) FROM users
-            WHERE email LIKE ? ESCAPE '\\' AND email > ? ORDER BY email LIMIT ?
+            SELECT \(User.columns) FROM users WHERE \(condition)
+            ORDER BY \(call.sort.expression) \(direction), id \(direction) LIMIT ? OFFSET ?
             """
+        let pattern = Self.pattern(containing: call.search)
         return try await database.read { connection in
-            try connection.rows(sql, [Self.pattern(containing: call.search), call.after ?? "", Int64(call.limit)])
-                .map { User($0).record }
+            let total: Int64? = try connection.value(
+                "SELECT count(*) FROM users WHERE \(condition)", [pattern, pattern])
+            let users = try connection.rows(sql, [pattern, pattern, Int64(call.limit), Int64(call.offset)])
+            return Auth.UserPage(users: users.map { User($0).record }, total: Int(total ?? 0))
         }
     }
 
@@ -45,6 +51,17 @@ struct UserDirectory: Sendable {
             pattern.unicodeScalars.append(letter)
         }
         return pattern + "%"
+    }
+}
+
+extension Auth.UserOrder {
+    fileprivate var expression: String {
+        switch self {
+        case .email: "email"
+        case .name: "lower(name)"
+        case .created: "created"
+        case .lastLogin: "coalesce(last_login, 0)"
+        }
     }
 }
 

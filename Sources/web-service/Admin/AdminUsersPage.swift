@@ -5,10 +5,10 @@ extension Site {
     /// Everyone there is, to be searched by e-mail address.
     func adminUsers(_ visit: Visit) async throws -> Response {
         let search = visit.query("search") ?? ""
-        let after = visit.query("after")
-        let call = Auth.FindUsers(search: search, after: after, limit: AdminUsersPage.usersPerPage + 1)
+        let offset = visit.query("offset").flatMap { Int($0) }.map { max(0, min($0, 1_000_000)) } ?? 0
+        let call = Auth.FindUsers(search: search, offset: offset, limit: AdminUsersPage.usersPerPage)
         let found = try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
-        let content = AdminUsersPage(found, search: search, isFirstPage: after == nil)
+        let content = AdminUsersPage(found, search: search, offset: offset)
         return page("admin-users", title: "Users", content, for: visit)
     }
 }
@@ -21,8 +21,8 @@ private struct AdminUsersPage: Sendable {
     var searchEncoded: String
     var users: [Row]
     var isFirstPage: Bool
-    /// The address after which the next page begins, for a query.
-    var next: String?
+    /// How many users come before the next page.
+    var next: Int?
 
     struct Row: Sendable {
         var id: Int64
@@ -33,18 +33,16 @@ private struct AdminUsersPage: Sendable {
         var isDisabled: Bool
     }
 
-    /// - Parameter found: one more than is shown, when there are more.
-    init(_ found: [Auth.UserRecord], search: String, isFirstPage: Bool) {
+    init(_ found: Auth.UserPage, search: String, offset: Int) {
         self.search = search
         searchEncoded = search.percentEncoded
-        let shown = found.prefix(Self.usersPerPage)
-        users = shown.map { user in
+        users = found.users.map { user in
             Row(
                 id: user.person.id.rawValue, email: user.person.email, name: user.person.name,
                 groups: user.person.groupList, created: Moment(user.person.created), isDisabled: user.isDisabled)
         }
-        self.isFirstPage = isFirstPage
-        next = found.count > Self.usersPerPage ? shown.last?.person.email.percentEncoded : nil
+        isFirstPage = offset == 0
+        next = offset + users.count < found.total && !users.isEmpty ? offset + users.count : nil
     }
 }
 
