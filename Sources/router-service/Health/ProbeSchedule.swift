@@ -5,8 +5,10 @@ struct ProbeSchedule {
     static let interval = TimeAmount.seconds(30)
     /// Of the interval, either way, at random: many routers must not probe in step.
     static let jitter = TimeAmount.seconds(3)
-    /// While it is out, or its last probe was bad.
+    /// While it is out.
     static let hurriedInterval = TimeAmount.seconds(3)
+    /// After a bad probe that did not take it out: a second one does.
+    static let doubtInterval = TimeAmount.seconds(1)
 
     /// A new endpoint is probed at once.
     private var next = NIODeadline.uptimeNanoseconds(0)
@@ -19,10 +21,15 @@ struct ProbeSchedule {
         return true
     }
 
-    mutating func ended(mustHurry: Bool, at now: NIODeadline) {
+    mutating func ended(isGood: Bool, isOut: Bool, at now: NIODeadline) {
         isRunning = false
-        let deviation = Int64.random(in: -Self.jitter.nanoseconds...Self.jitter.nanoseconds)
-        next = now + (mustHurry ? Self.hurriedInterval : Self.interval + .nanoseconds(deviation))
+        if isOut {
+            next = now + Self.hurriedInterval
+        } else if !isGood {
+            next = now + Self.doubtInterval
+        } else {
+            next = now + Self.interval + .nanoseconds(.random(in: -Self.jitter.nanoseconds...Self.jitter.nanoseconds))
+        }
     }
 
     mutating func probeAtOnce() { next = .uptimeNanoseconds(0) }

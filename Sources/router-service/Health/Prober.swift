@@ -31,6 +31,7 @@ struct Prober: ServiceLifecycle.Service {
                     for endpoint in directory.all where endpoint.record.beginProbe(at: now) {
                         probes.addTask { await probe(endpoint) }
                     }
+                    directory.serveLines()
                     try? await Task.sleep(for: Self.tick)
                 }
             }

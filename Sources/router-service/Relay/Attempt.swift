@@ -11,12 +11,12 @@ struct Attempt {
     let call: Router.Complete
     let client: HTTPClient
     let events: EventSink
+    /// Whether another endpoint would take the request, should this one go out before it has answered.
+    let mayMove: @Sendable () -> Bool
 
     /// Returns when the answer has come whole and has been relayed.
     func run(_ body: ByteBuffer, within total: Duration, _ tally: inout Tally) async throws(AttemptError) {
-        let response = try await http { () async throws(HTTPClientError) in
-            try await client.send(request(body, within: total))
-        }
+        let response = try await response(to: request(body, within: total))
         let head = response.head
         guard (200..<300).contains(head.status) else {
             let body = try? await response.collect(upTo: Rejection.bodyLimit)
@@ -28,6 +28,21 @@ struct Attempt {
         } else {
             try await relayReply(response, &tally)
         }
+    }
+
+    /// Waits for the first byte, or until the endpoint has gone out.
+    private func response(to request: HTTPRequest) async throws(AttemptError) -> HTTPResponse {
+        let exchange = try await http { () async throws(HTTPClientError) in try client.begin(request) }
+        let silence = SilentRequest(exchange, since: .now(), mayMove: mayMove)
+        endpoint.record.waits(silence)
+        defer { endpoint.record.waitsNoLonger(silence) }
+        do throws(HTTPClientError) {
+            let response = try await exchange.response()
+            if silence.answered() { return response }
+        } catch {
+            if error != .cancelled { throw .failed(AttemptFailure(error)) }
+        }
+        throw silence.isGivenUp && !Task.isCancelled ? .failed(.wentOut) : .callerLeft
     }
 
     private func request(_ body: ByteBuffer, within total: Duration) -> HTTPRequest {

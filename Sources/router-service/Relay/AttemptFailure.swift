@@ -55,6 +55,10 @@ extension AttemptFailure {
         AttemptFailure(failure: .upstream, detail: "\(what) is too long", cause: nil, mayMoveOn: false)
     }
 
+    /// The endpoint went out while this request waited for its first byte.
+    static let wentOut = AttemptFailure(
+        failure: .upstream, detail: "the endpoint went out meanwhile", cause: nil, mayMoveOn: true)
+
     /// A status other than success.
     init(_ head: HTTPResponseHead, _ body: ByteBuffer, from endpoint: Endpoint) {
         let status = head.status
@@ -86,6 +90,9 @@ extension AttemptFailure {
 extension Router.Failure {
     /// How long until a model without a healthy endpoint may have one again.
     static let endpointRetryMs: Int64 = 3000
+
+    /// How long until a model whose endpoints are full may have room again.
+    static let roomRetryMs: Int64 = 1000
 
     static let upstream = Router.Failure(.upstream, "The model's backend did not give a proper answer.")
     static let timeout = Router.Failure(.timeout, "The model's backend did not answer in time.")

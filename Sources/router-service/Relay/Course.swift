@@ -10,6 +10,8 @@ struct Course {
     private var tally = Tally()
     private var isCancelled = false
     private var isOver = false
+    /// Why no further endpoint was given the request.
+    private var refusal: Router.Failure?
 
     var mayTry: Bool { !isOver && tried.count < Completions.attemptLimit }
 
@@ -34,6 +36,17 @@ struct Course {
         }
     }
 
+    /// There is no endpoint for the request, or no room.
+    mutating func end(without selection: EndpointDirectory.Selection) {
+        isOver = true
+        if Task.isCancelled { return leave() }
+        switch selection {
+        case .resting(let pause): refusal = .rateLimited(retryAfterMs: (pause.nanoseconds + 999_999) / 1_000_000)
+        case .tooBusy, .full: refusal = .rateLimited(retryAfterMs: Router.Failure.roomRetryMs)
+        case .none, .chosen: break
+        }
+    }
+
     private mutating func leave() {
         isCancelled = true
         isOver = true
@@ -42,9 +55,11 @@ struct Course {
     private mutating func take(_ failure: AttemptFailure, _ choice: EndpointDirectory.Choice) {
         var failure = failure
         if let cause = failure.cause {
-            _ = choice.endpoint.record.failed(cause, at: .now())
+            choice.endpoint.record.failed(cause, at: .now())
         } else if failure.failure.kind == .rejected {
             choice.endpoint.record.succeeded()
+        } else if failure.failure.kind == .rateLimited, let pause = failure.failure.retryAfterMs {
+            choice.endpoint.record.rest(for: .milliseconds(pause), at: .now())
         }
         // An endpoint that was known to be out and still cannot be reached is none.
         if choice.isLastResort, failure.cause == .connection, !tally.hasRelayed { failure.failure = .noHealthyEndpoint }
@@ -60,9 +75,11 @@ struct Course {
 
     /// Only when all that were tried have too many requests does the caller hear that; else what else went wrong counts.
     private var failure: Router.Failure? {
-        if isCancelled || failures.count < tried.count { return nil }
-        if let other = failures.last(where: { $0.failure.kind != .rateLimited }) { return other.failure }
-        if failures.isEmpty { return .noHealthyEndpoint }
-        return .rateLimited(retryAfterMs: failures.compactMap(\.failure.retryAfterMs).min())
+        let hasAnswered = failures.count < tried.count
+        if isCancelled || hasAnswered { return nil }
+        let all = failures.map(\.failure) + (refusal.map { [$0] } ?? [])
+        if let other = all.last(where: { $0.kind != .rateLimited }) { return other }
+        if all.isEmpty { return .noHealthyEndpoint }
+        return .rateLimited(retryAfterMs: all.compactMap(\.retryAfterMs).min())
     }
 }

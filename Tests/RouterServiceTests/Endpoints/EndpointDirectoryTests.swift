@@ -41,7 +41,7 @@ import Testing
         #expect(directory.report.map(\.inFlight) == [1, 0, 0])
         directory.update(try RouterHarness.configuration(urls))
         #expect(directory.report.map(\.inFlight) == [1, 0, 0])
-        choice.endpoint.record.release(choice.admission)
+        directory.release(choice)
         #expect(directory.report.map(\.inFlight) == [0, 0, 0])
     }
 
@@ -64,5 +64,12 @@ import Testing
 
     private func choose(_ directory: EndpointDirectory) -> String? {
         directory.choose(RouterHarness.model, excluding: [])?.endpoint.configuration.remoteModel
+    }
+}
+
+extension EndpointDirectory {
+    /// The endpoint that a request gets without waiting.
+    func choose(_ model: ModelName, excluding tried: [Endpoint]) -> Choice? {
+        if case .chosen(let choice) = selectNow(model, excluding: tried) { choice } else { nil }
     }
 }
