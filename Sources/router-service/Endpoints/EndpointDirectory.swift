@@ -52,7 +52,7 @@ final class EndpointDirectory: Sendable {
         /// All that could take the request are full: wait.
         case full
         /// All that could take it have asked for a pause, the shortest of which is this.
-        case resting(TimeAmount)
+        case resting(EndpointRecord.Rest)
         /// There was room neither at an endpoint nor, or not soon enough, in the line before them.
         case tooBusy
         case none
@@ -61,24 +61,20 @@ final class EndpointDirectory: Sendable {
     /// The next of the model's endpoints that is healthy, has room and has not been tried. When all are out, the one out
     /// longest is tried, by one request at a time. Does not wait.
     func selectNow(_ model: ModelName, excluding tried: [Endpoint]) -> Selection {
-        let (endpoints, turn) = state.withLockedValue { state in
-            let turn = state.turns[model, default: 0]
-            // A request that moves on takes nobody's turn; else those behind a bad endpoint would get no first choice.
-            if tried.isEmpty { state.turns[model] = turn &+ 1 }
-            return (state.models[model] ?? [], turn)
-        }
+        let endpoints = state.withLockedValue { $0.models[model] ?? [] }
         let now = NIODeadline.now()
         var usable: [Endpoint] = []
         var isFull = false
-        var rest: TimeAmount?
+        var rest: EndpointRecord.Rest?
         for endpoint in endpoints where !tried.contains(where: { $0.record === endpoint.record }) {
             switch endpoint.record.availability(at: now, limit: endpoint.configuration.maxConcurrency) {
             case .usable: usable.append(endpoint)
             case .full: isFull = true
-            case .resting(let pause): rest = min(rest ?? pause, pause)
+            case .resting(let one): if rest.map({ one.until < $0.until }) ?? true { rest = one }
             case .out: break
             }
         }
+        let turn = usable.isEmpty ? 0 : turn(of: model, isFirst: tried.isEmpty)
         // Between the look and the admission another request may have taken the trial or the last place.
         while !usable.isEmpty {
             let endpoint = usable.remove(at: turn % usable.count)
@@ -88,6 +84,15 @@ final class EndpointDirectory: Sendable {
         if isFull { return .full }
         if let rest { return .resting(rest) }
         return (tried.isEmpty ? lastResort(endpoints, at: now) : nil).map { .chosen($0) } ?? .none
+    }
+
+    /// A request that moves on takes nobody's turn; else those behind a bad endpoint would get no first choice.
+    private func turn(of model: ModelName, isFirst: Bool) -> Int {
+        state.withLockedValue { state in
+            let turn = state.turns[model, default: 0]
+            if isFirst { state.turns[model] = turn &+ 1 }
+            return turn
+        }
     }
 
     /// Whether an endpoint that has not been tried would take a request right now.

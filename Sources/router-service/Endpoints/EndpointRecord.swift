@@ -15,23 +15,27 @@ final class EndpointRecord: Sendable {
         var probe = ProbeSchedule()
         var lastProbe: Timestamp?
         var probeDetail = "not probed yet"
-        /// The backend wants no requests until then.
-        var restsUntil: NIODeadline?
+        var rest: Rest?
         /// At most as many as are in flight.
         var silent: [ObjectIdentifier: SilentRequest] = [:]
         /// Silences that began before have had their probe.
         var silencesProbed = NIODeadline.uptimeNanoseconds(0)
 
-        func rest(at now: NIODeadline) -> TimeAmount? {
-            guard let restsUntil, now < restsUntil else { return nil }
-            return restsUntil - now
-        }
+        func rest(at now: NIODeadline) -> Rest? { rest.flatMap { now < $0.until ? $0 : nil } }
 
         func detail(at now: NIODeadline) -> String {
             if let reason = health.reason { return reason }
-            let seconds = rest(at: now).map { ($0.nanoseconds + 999_999_999) / 1_000_000_000 }
-            return seconds.map { "has too many requests; rests for \($0) s" } ?? probeDetail
+            guard let rest = rest(at: now) else { return probeDetail }
+            let seconds = ((rest.until - now).nanoseconds + 999_999_999) / 1_000_000_000
+            return "asked for a pause; rests for \(seconds) s"
         }
+    }
+
+    /// The backend wants no requests until then.
+    struct Rest: Equatable {
+        var until: NIODeadline
+        /// Because it has too many; else because it is not available.
+        var isRateLimit: Bool
     }
 
     enum Availability: Equatable {
@@ -39,7 +43,7 @@ final class EndpointRecord: Sendable {
         /// As many requests run there as may.
         case full
         /// The backend asked for a pause.
-        case resting(TimeAmount)
+        case resting(Rest)
         case out
     }
 
@@ -76,19 +80,19 @@ final class EndpointRecord: Sendable {
     func succeeded() { state.withLockedValue { $0.health.succeeded() } }
 
     /// A request has failed. When that takes the endpoint out, those that wait for a first byte move on.
-    func failed(_ cause: HealthState.Cause, at now: NIODeadline) {
+    func failed(_ cause: HealthState.Cause, _ admission: HealthState.Admission, at now: NIODeadline) {
         let left = state.withLockedValue { state -> [SilentRequest] in
-            guard state.health.failed(cause, at: now) else { return [] }
+            guard state.health.failed(cause, admission, at: now) else { return [] }
             state.probe.hurry(at: now)
             return Array(state.silent.values)
         }
         for request in left { request.giveUp() }
     }
 
-    /// The backend has too many requests: none for this long, at most `longestRest`.
-    func rest(for pause: TimeAmount, at now: NIODeadline) {
-        let end = now + min(pause, Self.longestRest)
-        state.withLockedValue { $0.restsUntil = max($0.restsUntil ?? end, end) }
+    /// No requests for this long, at most `longestRest`: the backend has asked for it.
+    func rest(for pause: TimeAmount, isRateLimit: Bool, at now: NIODeadline) {
+        let rest = Rest(until: now + min(pause, Self.longestRest), isRateLimit: isRateLimit)
+        state.withLockedValue { if $0.rest.map({ $0.until < rest.until }) ?? true { $0.rest = rest } }
     }
 
     func waits(_ request: SilentRequest) { state.withLockedValue { $0.silent[ObjectIdentifier(request)] = request } }
@@ -103,7 +107,7 @@ final class EndpointRecord: Sendable {
         state.withLockedValue { state in
             let lately = now - SilentRequest.patience
             let isSilent = state.silent.values.contains { $0.since > state.silencesProbed && $0.since <= lately }
-            if isSilent { state.probe.probeAtOnce() }
+            if isSilent { state.probe.probeForSilence() }
             guard state.probe.begin(at: now) else { return false }
             state.silencesProbed = lately
             return true
@@ -114,11 +118,11 @@ final class EndpointRecord: Sendable {
     func probed(_ outcome: ProbeOutcome, at now: NIODeadline) -> Bool {
         let (isChanged, left) = state.withLockedValue { state -> (Bool, [SilentRequest]) in
             let wasOut = state.health.outSince != nil
-            state.health.probed(isGood: outcome.isGood, at: now)
+            state.health.probed(outcome.verdict, at: now)
             let isOut = state.health.outSince != nil
             state.lastProbe = .now()
             state.probeDetail = outcome.detail
-            state.probe.ended(isGood: outcome.isGood, isOut: isOut, at: now)
+            state.probe.ended(isGood: outcome.verdict != .bad, isOut: isOut, at: now)
             return (wasOut != isOut, isOut ? Array(state.silent.values) : [])
         }
         for request in left { request.giveUp() }

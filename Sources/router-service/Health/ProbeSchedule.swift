@@ -9,10 +9,13 @@ struct ProbeSchedule {
     static let hurriedInterval = TimeAmount.seconds(3)
     /// After a bad probe that did not take it out: a second one does.
     static let doubtInterval = TimeAmount.seconds(1)
+    /// What a probe said a moment ago is still true: silent requests, of which there may be many, ask for no other.
+    static let freshness = TimeAmount.seconds(1)
 
     /// A new endpoint is probed at once.
     private var next = NIODeadline.uptimeNanoseconds(0)
     private var isRunning = false
+    private var lastEnd = NIODeadline.uptimeNanoseconds(0)
 
     /// Whether it is time; if so, the probe is under way from now on.
     mutating func begin(at now: NIODeadline) -> Bool {
@@ -23,6 +26,7 @@ struct ProbeSchedule {
 
     mutating func ended(isGood: Bool, isOut: Bool, at now: NIODeadline) {
         isRunning = false
+        lastEnd = now
         if isOut {
             next = now + Self.hurriedInterval
         } else if !isGood {
@@ -33,6 +37,9 @@ struct ProbeSchedule {
     }
 
     mutating func probeAtOnce() { next = .uptimeNanoseconds(0) }
+
+    /// Requests wait for an answer: at once, unless the last probe has only just ended.
+    mutating func probeForSilence() { next = min(next, lastEnd + Self.freshness) }
 
     /// The endpoint has gone out: it is to be probed as often as one that is.
     mutating func hurry(at now: NIODeadline) { next = min(next, now + Self.hurriedInterval) }

@@ -80,7 +80,11 @@ extension Completions {
             "attempts": .stringConvertible(course.tried.count),
         ]
         if let endpoint = completion.endpoint { metadata["endpoint"] = "\(endpoint)" }
-        if completion.failure != nil, let failure = course.failures.last { metadata["detail"] = "\(failure.detail)" }
-        log.log(level: completion.failure == nil ? .info : .warning, "completion", metadata: metadata)
+        var level = Logger.Level.info
+        if completion.failure != nil {
+            if let failure = course.failures.last { metadata["detail"] = "\(failure.detail)" }
+            level = course.failures.contains(where: \.isOperatorsError) ? .error : .warning
+        }
+        log.log(level: level, "completion", metadata: metadata)
     }
 }

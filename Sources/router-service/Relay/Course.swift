@@ -21,7 +21,7 @@ struct Course {
         tried.append(choice.endpoint)
         tally = Tally()
         let left = deadline - .now()
-        if left <= .zero { return take(AttemptFailure(.timedOut(.total)), choice) }
+        if left <= .zero { return take(.tooLate, choice) }
         do throws(AttemptError) {
             let bytes = body.bytes(for: choice.endpoint)
             try await attempt.run(bytes, within: .nanoseconds(left.nanoseconds), &tally)
@@ -41,7 +41,9 @@ struct Course {
         isOver = true
         if Task.isCancelled { return leave() }
         switch selection {
-        case .resting(let pause): refusal = .rateLimited(retryAfterMs: (pause.nanoseconds + 999_999) / 1_000_000)
+        case .resting(let rest):
+            let pauseMs = (max(.zero, rest.until - .now()).nanoseconds + 999_999) / 1_000_000
+            refusal = rest.isRateLimit ? .rateLimited(retryAfterMs: pauseMs) : .noHealthyEndpoint(retryAfterMs: pauseMs)
         case .tooBusy, .full: refusal = .rateLimited(retryAfterMs: Router.Failure.roomRetryMs)
         case .none, .chosen: break
         }
@@ -55,11 +57,13 @@ struct Course {
     private mutating func take(_ failure: AttemptFailure, _ choice: EndpointDirectory.Choice) {
         var failure = failure
         if let cause = failure.cause {
-            choice.endpoint.record.failed(cause, at: .now())
+            choice.endpoint.record.failed(cause, choice.admission, at: .now())
         } else if failure.failure.kind == .rejected {
             choice.endpoint.record.succeeded()
-        } else if failure.failure.kind == .rateLimited, let pause = failure.failure.retryAfterMs {
-            choice.endpoint.record.rest(for: .milliseconds(pause), at: .now())
+        }
+        if let pauseMs = failure.pauseMs {
+            let isRateLimit = failure.failure.kind == .rateLimited
+            choice.endpoint.record.rest(for: .milliseconds(pauseMs), isRateLimit: isRateLimit, at: .now())
         }
         // An endpoint that was known to be out and still cannot be reached is none.
         if choice.isLastResort, failure.cause == .connection, !tally.hasRelayed { failure.failure = .noHealthyEndpoint }
@@ -77,7 +81,7 @@ struct Course {
     private var failure: Router.Failure? {
         let hasAnswered = failures.count < tried.count
         if isCancelled || hasAnswered { return nil }
-        let all = failures.map(\.failure) + (refusal.map { [$0] } ?? [])
+        let all = (refusal.map { [$0] } ?? []) + failures.map(\.failure)
         if let other = all.last(where: { $0.kind != .rateLimited }) { return other }
         if all.isEmpty { return .noHealthyEndpoint }
         return .rateLimited(retryAfterMs: all.compactMap(\.retryAfterMs).min())

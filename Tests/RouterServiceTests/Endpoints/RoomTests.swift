@@ -112,6 +112,18 @@ import Testing
         }
     }
 
+    @Test func oneThatIsUnavailableForATimeIsLeftAloneForIt() async throws {
+        let away: ScriptedBackend.Script = { try await $0.answer("503 X", extra: "Retry-After: 30\r\n", "{}") }
+        try await ScriptedBackend.run(away) { away in
+            let router = try RouterHarness([away.url])
+            #expect(try await router.complete().completion.failure == .upstream)
+            let failure = try #require(try await router.complete().completion.failure)
+            #expect(failure.kind == .noHealthyEndpoint)
+            #expect((Router.Failure.endpointRetryMs...30_000).contains(failure.retryAfterMs ?? 0))
+            #expect(away.requests.count == 1)
+        }
+    }
+
     @Test func whenAllPauseTheShortestPauseIsTold() async throws {
         let script: ScriptedBackend.Script = { reply in
             let delay = reply.request.header("authorization") == "Bearer key-of-0" ? "20" : "86400"
@@ -127,7 +139,8 @@ import Testing
             let now = NIODeadline.now()
             let rests = router.directory.all.map { $0.record.availability(at: now, limit: nil) }
             // However long a pause was asked for.
-            #expect(rests.allSatisfy { if case .resting(let rest) = $0 { rest <= .seconds(60) } else { false } })
+            let latest = now + EndpointRecord.longestRest
+            #expect(rests.allSatisfy { if case .resting(let rest) = $0 { rest.until <= latest } else { false } })
         }
     }
 }

@@ -106,6 +106,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("7", Duration.seconds(7)), ("0.5", .milliseconds(500)), ("0", .zero), ("1e9", .seconds(86_400)),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", .seconds(86_400)), ("Sun, 06 Nov 1994 08:49:37 GMT", .zero),
+        ("soon", nil), ("-1", nil), ("nan", nil), ("", nil), (nil, nil),
+    ])
+    func retryAfterIsADelayOrADate(text: String?, delay: Duration?) {
+        #expect(HTTPResponseHead(status: 429, retryAfter: text).retryDelay == delay)
+    }
+
     @Test(arguments: ["file:///etc/passwd", "ftp://127.0.0.1/x", "nonsense://x", ""])
     func onlyHTTPIsSpoken(url: String) async throws {
         await #expect(throws: HTTPClientError.self) { try await get(url) }
