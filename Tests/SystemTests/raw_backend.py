@@ -56,6 +56,10 @@ class RawBackend:
         return self
 
     def __exit__(self, *_) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Dies with all its connections; not before it was entered."""
         self.server.shutdown()
         self.server.server_close()
         self.server.close_all()
