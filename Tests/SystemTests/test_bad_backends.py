@@ -3,6 +3,8 @@
 import gzip
 import json
 import random
+import socket
+import struct
 import time
 
 import openai
@@ -51,7 +53,7 @@ def trailers(connection, _):
 
 
 def continues(connection, _):
-    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
     return good(connection)
 
 
@@ -91,17 +93,62 @@ def cut_in_a_chunk(connection, _):
     connection.sendall(CHUNKED + b"ffff\r\n" + sse(event("Hello")))
 
 
+def closes_instead(connection, number):
+    """Every other request finds that the backend has just closed the connection that it kept."""
+    return good(connection) if number % 2 == 0 else False
+
+
+def resets(connection, _):
+    """With a RST, in the middle of an event."""
+    connection.sendall(CHUNKED + b"%x\r\n%s" % (len(GOOD), GOOD[: GOOD.index(b" world")]))
+    time.sleep(0.1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def not_http(connection, _):
     connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
 
 
+def whole(body: bytes, fields: bytes = b"", sends: int | None = None, pieces: int = 1 << 20):
+    """A script for a reply that is no stream, of which only the first so many bytes are sent, in pieces of this size."""
+
+    def script(connection, _):
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
+        data = head % (fields, len(body)) + body[:sends]
+        for start in range(0, len(data), pieces):
+            connection.sendall(data[start : start + pieces])
+        return sends is None
+
+    return script
+
+
+def reply(text: str) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return json.dumps({"id": "1", "object": "chat.completion", "model": "remote", "choices": [choice]}).encode()
+
+
+HELLO = reply("Hello world")
+CHUNKS = b"".join(b"1\r\n%c\r\n" % byte for byte in HELLO)
+WHOLE = {
+    "whole_one_byte_writes": whole(HELLO, pieces=1),
+    "whole_big": whole(reply("x" * BIG)),
+    "whole_too_big": whole(reply("x" * (25 << 20))),
+    "whole_compressed": whole(gzip.compress(HELLO), b"Content-Encoding: gzip\r\n"),
+    "whole_invalid_utf8": whole(reply("@").replace(b"@", b"\xff")),
+    "whole_cut": whole(HELLO, sends=20),
+    "whole_in_chunks": lambda connection, _: (
+        connection.sendall(HEAD.replace(b"text/event-stream", b"application/json"))
+        or connection.sendall(b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"0\r\nX-Sum: 1\r\n\r\n")
+        or True
+    ),
+}
 SCRIPTS = {
     script.__name__: script
     for script in [
         one_byte_writes, split_somewhere, trailers, continues, big_event, too_big_event, invalid_utf8, compressed,
-        closes_at_random, half_open, cut_in_a_chunk, not_http, hang,
+        closes_at_random, closes_instead, half_open, cut_in_a_chunk, resets, not_http, hang,
     ]
-}  # fmt: skip
+} | WHOLE  # fmt: skip
 
 
 def text(client: openai.OpenAI, model: str) -> str:
@@ -132,6 +179,26 @@ def test_connections_that_close_at_random_are_not_noticed(client, site):
     assert backend.connections < 60
 
 
+def test_a_kept_connection_that_was_closed_is_not_noticed(client, site):
+    for _ in range(20):
+        assert text(client, "closes_instead") == "Hello world"
+    # Each that found its connection closed was sent once more, on a new one.
+    assert site.backends["closes_instead"].requests > 30
+
+
+@pytest.mark.parametrize("model", ["whole_one_byte_writes", "whole_in_chunks", "whole_big"])
+def test_a_whole_reply_may_come_in_any_pieces(client, model):
+    answer = client.chat.completions.create(model=model, messages=MESSAGES)
+    assert answer.choices[0].message.content == ("x" * BIG if model == "whole_big" else "Hello world")
+
+
+@pytest.mark.parametrize("model", ["whole_too_big", "whole_compressed", "whole_invalid_utf8", "whole_cut"])
+def test_a_wrong_whole_reply_is_the_backends_error(client, model):
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model=model, messages=MESSAGES)
+    assert (caught.value.status_code, caught.value.code) == (502, "upstream_error")
+
+
 @pytest.mark.parametrize("model", ["too_big_event", "invalid_utf8", "compressed", "not_http"])
 def test_a_wrong_answer_is_the_backends_error(client, model):
     with pytest.raises(openai.InternalServerError) as caught:
@@ -147,7 +214,7 @@ def test_silence_is_a_timeout(client):
     assert caught.value.status_code == 504
 
 
-@pytest.mark.parametrize("model", ["half_open", "cut_in_a_chunk"])
+@pytest.mark.parametrize("model", ["half_open", "cut_in_a_chunk", "resets"])
 def test_a_stream_that_breaks_ends_with_an_error_event(client, model):
     received = []
     start = time.monotonic()
