@@ -35,7 +35,7 @@ class RawBackend:
     - models: in place of the empty list.
     """
 
-    def __init__(self, script, models=None, port: int = 0):
+    def __init__(self, script, models=None, host: str = "127.0.0.1", port: int = 0):
         self.script = script
         self.models = models or list_models
         self.requests = 0
@@ -47,9 +47,9 @@ class RawBackend:
             def handle(self):
                 outer.serve(self.request)
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = Server((host, port), Handler)
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self.url = f"http://{host}:{self.port}/v1"
 
     def __enter__(self) -> "RawBackend":
         threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
