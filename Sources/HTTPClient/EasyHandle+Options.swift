@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 /// The options that are the same for every request.
 extension EasyHandle {
@@ -7,6 +8,9 @@ extension EasyHandle {
     /// After this many seconds without traffic a connection is probed, and then each so many seconds.
     private static let keepAliveIdle = 30
     private static let keepAliveInterval = 15
+    /// Bytes that the peer's machine has not acknowledged for this long, in milliseconds, mean that it is gone: without it a
+    /// connection that was kept would look alive for a quarter of an hour.
+    private static let unacknowledgedLimit: CUnsignedInt = 30_000
 
     /// The loop outlives the connections and this object its easy handle, so libcurl's pointers are unretained.
     func setFixedOptions(_ loop: CurlLoop) {
@@ -33,6 +37,9 @@ extension EasyHandle {
         _ = ccurl_set_pointer(easy, CURLOPT_SOCKOPTDATA, loopContext)
         _ = ccurl_set_on_open_socket(easy) { context, socket, _ in
             CurlLoop.of(context)?.sockets.opened(socket)
+            var limit = EasyHandle.unacknowledgedLimit
+            setsockopt(
+                socket, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &limit, socklen_t(MemoryLayout.size(ofValue: limit)))
             return CURL_SOCKOPT_OK
         }
         _ = ccurl_set_pointer(easy, CURLOPT_CLOSESOCKETDATA, loopContext)

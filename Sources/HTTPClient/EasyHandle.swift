@@ -20,6 +20,8 @@ final class EasyHandle {
     private var bodySize: curl_off_t = 0
     private var headers: UnsafeMutablePointer<curl_slist>?
     private var clock = TransferClock()
+    /// Connections that the loop had closed when the request began.
+    private var closings = 0
 
     init?(_ loop: CurlLoop) {
         guard let easy = curl_easy_init() else { return nil }
@@ -58,6 +60,7 @@ final class EasyHandle {
             _ = ccurl_set_long(easy, CURLOPT_HTTPGET, 1)
         }
         clock = TransferClock(request.timeouts, start: loop.now)
+        closings = loop.sockets.closings
         self.transfer = transfer
         transfer.handle = self
         return nil
@@ -74,6 +77,15 @@ final class EasyHandle {
         bodySize = 0
         curl_slist_free_all(headers)
         headers = nil
+        forgetRetries()
+    }
+
+    /// A request that finds its kept connection closed is sent once more by libcurl, but no more than five in the life of a
+    /// handle, unless it is reset. That costs time, and is in vain while no connection has been closed.
+    private func forgetRetries() {
+        if loop.sockets.closings == closings { return }
+        curl_easy_reset(easy)
+        setFixedOptions(loop)
     }
 
     /// The reader has taken what there was.

@@ -29,9 +29,14 @@ public final class HTTPClient: Sendable {
     /// Sends the request and waits for the response's head, which is there when the first byte of the body is, or the end.
     /// Cancelling the task closes the backend's connection.
     public func send(_ request: consuming HTTPRequest) async throws(HTTPClientError) -> HTTPResponse {
+        try await begin(request).response()
+    }
+
+    /// Sends the request without waiting, for whoever wants to give up on it from elsewhere. The response must be asked for.
+    public func begin(_ request: consuming HTTPRequest) throws(HTTPClientError) -> HTTPExchange {
         let transfer = Transfer(inbox)
         if !inbox.submit(.start(transfer, request)) { throw .closed }
-        return HTTPResponse(try await transfer.head(), of: transfer)
+        return HTTPExchange(transfer)
     }
 
     /// Ends what is running with `closed`, closes every connection and returns when the thread has let go of all.
@@ -40,4 +45,19 @@ public final class HTTPClient: Sendable {
             if !inbox.submit(.stop(continuation)) { continuation.resume() }
         }
     }
+}
+
+/// A request that has been sent and not been answered yet.
+public struct HTTPExchange: Sendable {
+    private let transfer: Transfer
+
+    init(_ transfer: Transfer) { self.transfer = transfer }
+
+    /// Waits for the response's head; once.
+    public func response() async throws(HTTPClientError) -> HTTPResponse {
+        HTTPResponse(try await transfer.head(), of: transfer)
+    }
+
+    /// Closes the connection; `response()` throws `cancelled`, or what is left of its response does.
+    public func cancel() { transfer.cancel() }
 }

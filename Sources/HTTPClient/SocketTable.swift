@@ -9,6 +9,8 @@ import Glibc
 /// it closes unannounced; those are removed at once.
 struct SocketTable {
     let epoll: Int32
+    /// Connections closed so far.
+    private(set) var closings = 0
     private var entries: [Entry] = []
 
     private struct Entry {
@@ -73,6 +75,7 @@ struct SocketTable {
     /// Closes the socket; epoll forgets it by itself.
     mutating func close(_ socket: Int32) -> Int32 {
         if Int(socket) < entries.count { entries[Int(socket)] = Entry() }
+        closings &+= 1
         return Glibc.close(socket)
     }
 

@@ -3,6 +3,7 @@
 1. A million simulated requests (`SimulationTests`), whose ledger and web crash between any two steps.
 2. For each engine a whole site under load, of which 200 services are killed; see `rounds.py`.
 3. The tests of the ledger's promises (`PROMISES`) at their full size.
+4. Those of failover and of routers that come and go (`ROUTERS`) at theirs, with the executables of a release, for the rate.
 
 What fails prints its seed; `PROVE_SEED=N make prove` runs it again.
 """
@@ -23,7 +24,8 @@ from postgres import Postgres  # noqa: E402
 from rounds import run_round  # noqa: E402
 
 PROMISES = ("test_ledger_promises.py", "test_ledger_disk.py", "test_cut_streams.py")
-PARTS = ("simulation", "sqlite", "postgres", "promises")
+ROUTERS = ("test_failover.py", "test_routers.py", "test_vanished_host.py")
+PARTS = ("simulation", "sqlite", "postgres", "promises", "routers")
 SIMULATED_REQUESTS = 1_000_000
 CRASHES = 200
 # One for each core.
@@ -44,7 +46,8 @@ def main() -> int:
         "simulation": lambda: simulate(seed, options.requests),
         "sqlite": lambda: kill_services(seed, options.crashes, None),
         "postgres": lambda: kill_services_on_postgres(seed, options.crashes),
-        "promises": keep_promises,
+        "promises": lambda: run_tests(PROMISES),
+        "routers": replace_routers,
     }
     failed = [part for part in options.parts or PARTS if not ways[part]()]
     for part in failed:
@@ -91,10 +94,15 @@ def kill_services(seed: int, crashes: int, url: str | None) -> bool:
     return not breaches
 
 
-def keep_promises() -> bool:
-    tests = [f"Tests/SystemTests/{name}" for name in PROMISES]
-    command = [sys.executable, "-m", "pytest", "-s", *tests]
-    return subprocess.run(command, cwd=TOP, env=os.environ | {"PROVE_FULL": "1"}).returncode == 0
+def replace_routers() -> bool:
+    if subprocess.run(["tools/build", "release"], cwd=TOP).returncode != 0:
+        return False
+    return run_tests(ROUTERS, LUMEN_BIN=str(TOP / ".build" / "release"))
+
+
+def run_tests(names: tuple[str, ...], **variables: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "-s", *(f"Tests/SystemTests/{name}" for name in names)]
+    return subprocess.run(command, cwd=TOP, env=os.environ | {"PROVE_FULL": "1"} | variables).returncode == 0
 
 
 def summary(result: dict) -> str:

@@ -5,14 +5,16 @@ import os
 import signal
 import time
 
+from clients import Ask, Sent, send_one
 from lumen_site import Site
-from machine import send
 
-# The full sizes take minutes: LUMEN_FULL=1.
-FULL = bool(os.environ.get("LUMEN_FULL"))
+# The full sizes take minutes.
+FULL = "PROVE_FULL" in os.environ
 STREAMS = 100 if FULL else 30
 RATE = 200 if FULL else 60
 ROUTERS = 2
+# The requests go on for so long, at least until all is replaced.
+SECONDS = 20 if FULL else 4
 STREAM_TOKENS, STREAM_RATE = (600, 20) if FULL else (160, 20)
 STREAM = f"tokens-{STREAM_TOKENS}-at-{STREAM_RATE}"
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -44,75 +46,60 @@ def test_routers_are_added_and_drained():
 
 def test_rolling_replacement_under_load_breaks_nothing():
     with Site({"routing": {"drain": 120}}, models=("dummy", STREAM), routers=ROUTERS) as site:
-        key = site.create_key()
-        load = asyncio.run(under_load(site, key, replace_all))
-        assert load.failures == []
+        old = set(routers(site))
+        load = asyncio.run(under_load(site, site.create_key(), replace_all))
+        load.check()
         assert load.broken_streams == []
-        assert load.requests > RATE
+        assert len(routers(site)) == ROUTERS and not old & set(routers(site))
 
 
 def test_kill_9_of_a_router_under_load_fails_no_request_that_had_not_begun():
     with Site(models=("dummy", STREAM), routers=ROUTERS) as site:
-        key = site.create_key()
-        load = asyncio.run(under_load(site, key, kill_one))
-        assert load.failures == []
+        load = asyncio.run(under_load(site, site.create_key(), kill_one))
+        load.check()
         # Those of the killed one had begun.
-        assert len(load.broken_streams) < STREAMS
+        assert 0 < len(load.broken_streams) < STREAMS
 
 
 class Load:
     """What a steady load of requests and a number of open streams met with."""
 
-    def __init__(self):
-        self.requests = 0
-        self.failures = []
-        self.broken_streams = []
+    def __init__(self, requests: list[Sent], streams: list[Sent], seconds: float):
+        self.failures = [one for one in requests if not one.is_whole]
+        self.broken_streams = [one for one in streams if not one.is_whole or one.events != STREAM_TOKENS]
+        self.slowest_ms = max(one.ended_ms - one.started_ms for one in requests)
+        self.rate = len(requests) / seconds
+
+    def check(self) -> None:
+        print(
+            f"{self.rate:.0f} requests/s beside {STREAMS} streams for {SECONDS} s: {len(self.failures)} failures, "
+            f"{len(self.broken_streams)} broken streams, slowest request {self.slowest_ms:.0f} ms"
+        )
+        assert not self.failures, {(one.status, one.code, one.problem) for one in self.failures}
+        # Lower, and the test did not ask as fast as it should. In CI, the machine may be as busy as it likes.
+        assert self.rate > RATE * (0.9 if FULL else 0.2)
 
 
 async def under_load(site: Site, key: str, disturb) -> Load:
-    load = Load()
-    async with site.async_client(key, timeout=60) as client:
-        streams = [asyncio.create_task(follow(client, load)) for _ in range(STREAMS)]
-        await asyncio.sleep(1)
-        stopped = asyncio.Event()
-        requests = asyncio.create_task(ask_steadily(client, load, stopped))
-        await asyncio.sleep(0.5)
-        await asyncio.to_thread(disturb, site)
-        await asyncio.sleep(0.5)
-        stopped.set()
-        await requests
-        await asyncio.gather(*streams)
-    return load
+    """Asks at the rate for `SECONDS` while the streams are open; `disturb` is called meanwhile."""
+
+    def send(name: str, model: str, is_stream: bool) -> asyncio.Task[Sent]:
+        return asyncio.create_task(send_one(site.web_port, key, 0, Ask(name, model, is_stream, None, None)))
+
+    streams = [send(f"stream-{number}", STREAM, True) for number in range(STREAMS)]
+    await asyncio.sleep(1)
+    disturbance = asyncio.create_task(disturb_later(site, disturb))
+    requests, begin = [], time.monotonic()
+    while (passed := time.monotonic() - begin) < SECONDS or not disturbance.done():
+        requests.append(send(f"request-{len(requests)}", "dummy", False))
+        await asyncio.sleep(max(0, len(requests) / RATE - passed))
+    await disturbance
+    return Load(await asyncio.gather(*requests), await asyncio.gather(*streams), passed)
 
 
-async def ask_steadily(client, load: Load, stopped: asyncio.Event) -> None:
-    running = set()
-    begin = time.monotonic()
-    while not stopped.is_set():
-        task = asyncio.create_task(ask_once(client, load))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        load.requests += 1
-        await asyncio.sleep(max(0, begin + load.requests / RATE - time.monotonic()))
-    await asyncio.gather(*running)
-
-
-async def ask_once(client, load: Load) -> None:
-    try:
-        await client.chat.completions.create(model="dummy", messages=MESSAGES)
-    except Exception as error:
-        load.failures.append(repr(error))
-
-
-async def follow(client, load: Load) -> None:
-    count = 0
-    try:
-        async for event in await client.chat.completions.create(model=STREAM, messages=MESSAGES, stream=True):
-            count += bool(event.choices and event.choices[0].delta.content)
-        if count != STREAM_TOKENS:
-            load.broken_streams.append(f"{count} events")
-    except Exception as error:
-        load.broken_streams.append(repr(error))
+async def disturb_later(site: Site, disturb) -> None:
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(disturb, site)
 
 
 def replace_all(site: Site) -> None:
@@ -122,8 +109,7 @@ def replace_all(site: Site) -> None:
 
 
 def kill_one(site: Site) -> None:
-    send(site.services("router")[0], signal.SIGKILL)
-    time.sleep(2)
+    os.kill(site.services("router")[0], signal.SIGKILL)
 
 
 def routers(site: Site) -> list[str]:

@@ -5,14 +5,16 @@ import SharedProtocol
 /// Every endpoint of the configuration in force, and the turn-taking among them. A reload swaps the list; endpoints that
 /// stay keep their record, and requests that run keep the endpoint that they were given.
 final class EndpointDirectory: Sendable {
-    private let state = NIOLockedValueBox(State())
+    let state = NIOLockedValueBox(State())
 
-    private struct State {
+    struct State {
         var models: [ModelName: [Endpoint]] = [:]
         /// In the configuration's order.
         var all: [Endpoint] = []
         /// Whose turn it is, per model; only ever counted up.
         var turns: [ModelName: Int] = [:]
+        /// Requests that wait because every endpoint that could take them is full.
+        var lines: [ModelName: WaitingLine] = [:]
     }
 
     init(_ configuration: LumenConfiguration) {
@@ -45,34 +47,76 @@ final class EndpointDirectory: Sendable {
         let isLastResort: Bool
     }
 
-    /// The next of the model's healthy endpoints that has not been tried. When all are out, the one out longest is tried,
-    /// by one request at a time.
-    func choose(_ model: ModelName, excluding tried: [Endpoint]) -> Choice? {
-        let (endpoints, turn) = state.withLockedValue { state in
-            let turn = state.turns[model, default: 0]
-            // A request that moves on takes nobody's turn; else those behind a bad endpoint would get no first choice.
-            if tried.isEmpty { state.turns[model] = turn &+ 1 }
-            return (state.models[model] ?? [], turn)
-        }
+    enum Selection: Sendable {
+        case chosen(Choice)
+        /// All that could take the request are full: wait.
+        case full
+        /// All that could take it have asked for a pause, the shortest of which is this.
+        case resting(EndpointRecord.Rest)
+        /// There was room neither at an endpoint nor, or not soon enough, in the line before them.
+        case tooBusy
+        case none
+    }
+
+    /// The next of the model's endpoints that is healthy, has room and has not been tried. When all are out, the one out
+    /// longest is tried, by one request at a time. Does not wait.
+    func selectNow(_ model: ModelName, excluding tried: [Endpoint]) -> Selection {
+        let endpoints = state.withLockedValue { $0.models[model] ?? [] }
         let now = NIODeadline.now()
-        var usable = endpoints.filter { candidate in
-            candidate.record.isUsable(at: now) && !tried.contains { $0.record === candidate.record }
-        }
-        // Between the look and the admission another request may have taken a trial.
-        while !usable.isEmpty {
-            let endpoint = usable.remove(at: turn % usable.count)
-            if let admission = endpoint.record.admit(at: now, asLastResort: false) {
-                return Choice(endpoint: endpoint, admission: admission, isLastResort: false)
+        var usable: [Endpoint] = []
+        var isFull = false
+        var rest: EndpointRecord.Rest?
+        for endpoint in endpoints where !tried.contains(where: { $0.record === endpoint.record }) {
+            switch endpoint.record.availability(at: now, limit: endpoint.configuration.maxConcurrency) {
+            case .usable: usable.append(endpoint)
+            case .full: isFull = true
+            case .resting(let one): if rest.map({ one.until < $0.until }) ?? true { rest = one }
+            case .out: break
             }
         }
-        return tried.isEmpty ? lastResort(endpoints, at: now) : nil
+        let turn = usable.isEmpty ? 0 : turn(of: model, isFirst: tried.isEmpty)
+        // Between the look and the admission another request may have taken the trial or the last place.
+        while !usable.isEmpty {
+            let endpoint = usable.remove(at: turn % usable.count)
+            if let choice = admit(to: endpoint, at: now, asLastResort: false) { return .chosen(choice) }
+            if endpoint.configuration.maxConcurrency != nil { isFull = true }
+        }
+        if isFull { return .full }
+        if let rest { return .resting(rest) }
+        return (tried.isEmpty ? lastResort(endpoints, at: now) : nil).map { .chosen($0) } ?? .none
+    }
+
+    /// A request that moves on takes nobody's turn; else those behind a bad endpoint would get no first choice.
+    private func turn(of model: ModelName, isFirst: Bool) -> Int {
+        state.withLockedValue { state in
+            let turn = state.turns[model, default: 0]
+            if isFirst { state.turns[model] = turn &+ 1 }
+            return turn
+        }
+    }
+
+    /// Whether an endpoint that has not been tried would take a request right now.
+    func hasRoom(_ model: ModelName, excluding tried: [Endpoint]) -> Bool {
+        let now = NIODeadline.now()
+        return (state.withLockedValue { $0.models[model] } ?? []).contains { endpoint in
+            !tried.contains { $0.record === endpoint.record }
+                && endpoint.record.availability(at: now, limit: endpoint.configuration.maxConcurrency) == .usable
+        }
+    }
+
+    /// The request has ended, however it did: its place is another's.
+    func release(_ choice: Choice) {
+        choice.endpoint.record.release(choice.admission)
+        serveLine(choice.endpoint.model)
     }
 
     private func lastResort(_ endpoints: [Endpoint], at now: NIODeadline) -> Choice? {
         let out = endpoints.compactMap { endpoint in endpoint.record.outSince.map { (endpoint, since: $0) } }
-        guard let (endpoint, _) = out.min(by: { $0.since < $1.since }),
-            let admission = endpoint.record.admit(at: now, asLastResort: true)
-        else { return nil }
-        return Choice(endpoint: endpoint, admission: admission, isLastResort: true)
+        return out.min { $0.since < $1.since }.flatMap { admit(to: $0.0, at: now, asLastResort: true) }
+    }
+
+    private func admit(to endpoint: Endpoint, at now: NIODeadline, asLastResort: Bool) -> Choice? {
+        endpoint.record.admit(at: now, limit: endpoint.configuration.maxConcurrency, asLastResort: asLastResort)
+            .map { Choice(endpoint: endpoint, admission: $0, isLastResort: asLastResort) }
     }
 }

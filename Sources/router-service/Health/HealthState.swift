@@ -20,7 +20,21 @@ struct HealthState {
         case probes
     }
 
-    enum Admission: Equatable, Sendable { case regular, trial }
+    /// What a request was let in as. A trial has a number, so that one that outlived its ejection is not taken for the
+    /// trial of the next.
+    enum Admission: Equatable, Sendable {
+        case regular
+        case trial(Int)
+    }
+
+    /// What a probe says.
+    enum Verdict: Equatable, Sendable {
+        /// The model is served there.
+        case good
+        /// Somebody answers, who does not tell which models there are: only requests can.
+        case alive
+        case bad
+    }
 
     private struct Ejection: Equatable {
         var cause: Cause
@@ -34,7 +48,9 @@ struct HealthState {
     private var failures = 0
     /// How long the next ejection by requests will be.
     private var nextEjection = firstEjection
-    private var hasTrial = false
+    /// The number of the trial under way.
+    private var trial: Int?
+    private var trials = 0
 
     var outSince: NIODeadline? { ejection?.since }
 
@@ -51,19 +67,20 @@ struct HealthState {
     func isUsable(at now: NIODeadline) -> Bool {
         guard let ejection else { return true }
         guard let until = ejection.until else { return false }
-        return now >= until && !hasTrial
+        return now >= until && trial == nil
     }
 
     /// Lets a request in, or not. A trial ends with `release`.
     mutating func admit(at now: NIODeadline, asLastResort: Bool) -> Admission? {
         if ejection == nil { return .regular }
-        if hasTrial || !(asLastResort || isUsable(at: now)) { return nil }
-        hasTrial = true
-        return .trial
+        if trial != nil || !(asLastResort || isUsable(at: now)) { return nil }
+        trials += 1
+        trial = trials
+        return .trial(trials)
     }
 
     mutating func release(_ admission: Admission) {
-        if admission == .trial { hasTrial = false }
+        if isTrial(admission) { trial = nil }
     }
 
     /// A request got the first byte of a good answer, or was refused for its own faults.
@@ -72,24 +89,25 @@ struct HealthState {
         nextEjection = Self.firstEjection
         ejection = nil
         // The trial has told what it was for, though its stream may go on.
-        hasTrial = false
+        trial = nil
     }
 
     /// Whether this failure of a request took the endpoint out.
-    mutating func failed(_ cause: Cause, at now: NIODeadline) -> Bool {
+    mutating func failed(_ cause: Cause, _ admission: Admission, at now: NIODeadline) -> Bool {
         failures += 1
         // Of one that is out, only a trial tells something new; what had begun before says what is known.
-        let isDue = ejection.map { $0.until == nil ? false : hasTrial } ?? (failures >= Self.failuresToOut)
+        let isDue = ejection.map { $0.until != nil && isTrial(admission) } ?? (failures >= Self.failuresToOut)
         guard isDue else { return false }
         ejection = Ejection(cause: cause, since: ejection?.since ?? now, until: now + nextEjection)
         nextEjection = min(nextEjection * 2, Self.longestEjection)
         return true
     }
 
-    mutating func probed(isGood: Bool, at now: NIODeadline) {
-        if isGood {
+    mutating func probed(_ verdict: Verdict, at now: NIODeadline) {
+        guard verdict == .bad else {
             badProbes = 0
-            if ejection?.cause != .replies { readmit() }
+            let isOver = verdict == .good ? ejection?.cause != .replies : ejection?.cause == .probes
+            if isOver { readmit() }
             return
         }
         badProbes += 1
@@ -101,6 +119,9 @@ struct HealthState {
     private mutating func readmit() {
         if ejection == nil { return }
         ejection = nil
+        trial = nil
         failures = min(failures, Self.failuresToOut - 1)
     }
+
+    private func isTrial(_ admission: Admission) -> Bool { trial.map { admission == .trial($0) } ?? false }
 }

@@ -2,32 +2,27 @@ import NIOCore
 import SharedProtocol
 
 /// What an endpoint's model list says about it.
-enum ProbeOutcome: Equatable {
-    case good(String)
-    case bad(String)
+struct ProbeOutcome: Equatable {
+    let verdict: HealthState.Verdict
+    /// For the operator.
+    let detail: String
 
-    var isGood: Bool {
-        switch self {
-        case .good: true
-        case .bad: false
-        }
-    }
-
-    var detail: String {
-        switch self {
-        case .good(let detail), .bad(let detail): detail
-        }
-    }
+    static func good(_ detail: String) -> ProbeOutcome { ProbeOutcome(verdict: .good, detail: detail) }
+    static func alive(_ detail: String) -> ProbeOutcome { ProbeOutcome(verdict: .alive, detail: detail) }
+    static func bad(_ detail: String) -> ProbeOutcome { ProbeOutcome(verdict: .bad, detail: detail) }
 }
 
 extension ProbeOutcome {
     /// A model is served when it is listed by its name, or with `:latest`, or when nothing is listed at all. A backend
-    /// without a list is judged by its requests alone.
+    /// without a list, or that answers too many requests with 429, is judged by its requests alone.
     init(status: Int, _ list: ByteBuffer, isServing model: String) {
         switch status {
         case 200..<300: break
         case 404, 405, 501:
-            self = .good("has no model list")
+            self = .alive("has no model list")
+            return
+        case 429:
+            self = .alive("its model list has been asked for too often")
             return
         default:
             self = .bad("status \(status)")

@@ -16,11 +16,13 @@ struct Prober: ServiceLifecycle.Service {
 
     let directory: EndpointDirectory
     let client: HTTPClient
+    let timeLimit: Duration
     private let log = Logger(label: "prober")
 
-    init(_ directory: EndpointDirectory, _ client: HTTPClient) {
+    init(_ directory: EndpointDirectory, _ client: HTTPClient, timeLimit: Duration = Self.timeLimit) {
         self.directory = directory
         self.client = client
+        self.timeLimit = timeLimit
     }
 
     func run() async throws {
@@ -31,6 +33,7 @@ struct Prober: ServiceLifecycle.Service {
                     for endpoint in directory.all where endpoint.record.beginProbe(at: now) {
                         probes.addTask { await probe(endpoint) }
                     }
+                    directory.serveLines()
                     try? await Task.sleep(for: Self.tick)
                 }
             }
@@ -50,10 +53,9 @@ struct Prober: ServiceLifecycle.Service {
     }
 
     private func ask(_ endpoint: Endpoint) async -> ProbeOutcome {
-        let limit = Self.timeLimit
         let request = HTTPRequest(
             url: endpoint.configuration.url + "/models", headers: endpoint.headers(accepting: "application/json"),
-            timeouts: HTTPTimeouts(connect: limit, firstByte: limit, idle: limit, total: limit))
+            timeouts: HTTPTimeouts(connect: timeLimit, firstByte: timeLimit, idle: timeLimit, total: timeLimit))
         do throws(HTTPClientError) {
             let response = try await client.send(request)
             let list = try await response.collect(upTo: Self.listLimit)

@@ -11,23 +11,46 @@ struct Attempt {
     let call: Router.Complete
     let client: HTTPClient
     let events: EventSink
+    /// Whether another endpoint would take the request, should this one go out before it has answered.
+    let mayMove: @Sendable () -> Bool
 
     /// Returns when the answer has come whole and has been relayed.
     func run(_ body: ByteBuffer, within total: Duration, _ tally: inout Tally) async throws(AttemptError) {
-        let response = try await http { () async throws(HTTPClientError) in
-            try await client.send(request(body, within: total))
-        }
+        let response = try await response(to: request(body, within: total))
         let head = response.head
-        guard (200..<300).contains(head.status) else {
-            let body = try? await response.collect(upTo: Rejection.bodyLimit)
-            throw .failed(AttemptFailure(head, body ?? ByteBuffer(), from: endpoint))
-        }
+        guard (200..<300).contains(head.status) else { throw .failed(await failure(response)) }
         try check(head.contentType)
         if call.isStream {
             try await relayStream(response, &tally)
         } else {
             try await relayReply(response, &tally)
         }
+    }
+
+    /// Waits for the first byte, or until the endpoint has gone out.
+    private func response(to request: HTTPRequest) async throws(AttemptError) -> HTTPResponse {
+        let exchange = try await http { () async throws(HTTPClientError) in try client.begin(request) }
+        let silence = SilentRequest(exchange, since: .now(), mayMove: mayMove)
+        endpoint.record.waits(silence)
+        defer { endpoint.record.waitsNoLonger(silence) }
+        do throws(HTTPClientError) {
+            let response = try await exchange.response()
+            if silence.answered() { return response }
+        } catch {
+            if error != .cancelled { throw .failed(AttemptFailure(error)) }
+        }
+        throw silence.isGivenUp && !Task.isCancelled ? .failed(.wentOut) : .callerLeft
+    }
+
+    /// A refusal's words are read for the client. Nobody waits for those of other failures.
+    private func failure(_ response: HTTPResponse) async -> AttemptFailure {
+        let status = response.head.status
+        guard Rejection.statuses.contains(status) else {
+            response.discardRest()
+            return AttemptFailure(response.head)
+        }
+        let body = try? await response.collect(upTo: Rejection.bodyLimit)
+        return .rejected(Rejection(body ?? ByteBuffer()), status: status, by: endpoint)
     }
 
     private func request(_ body: ByteBuffer, within total: Duration) -> HTTPRequest {
@@ -81,7 +104,7 @@ extension Attempt {
 
     private func relay(_ event: ByteBuffer, _ tally: inout Tally) async throws(AttemptError) {
         guard let scan = EventScan(event) else { throw .failed(.wrongReply("what came is not a JSON object")) }
-        if scan.hasError { throw .failed(.wrongReply("an error came in place of an answer")) }
+        if scan.hasError { throw .failed(error(event, tally)) }
         tally.count(scan)
         if !tally.hasRelayed { endpoint.record.succeeded() }
         if call.isStream, scan.isUsageOnly, !call.relaysUsage { return }
@@ -91,6 +114,15 @@ extension Attempt {
         } catch {
             throw .callerLeft
         }
+    }
+
+    /// Some backends begin a stream, with status 200, before they look at the request.
+    private func error(_ event: ByteBuffer, _ tally: Tally) -> AttemptFailure {
+        let rejection = Rejection(event)
+        guard !tally.hasRelayed, let status = rejection.status else {
+            return .wrongReply("an error came in place of an answer")
+        }
+        return .rejected(rejection, status: status, by: endpoint)
     }
 
     private func next(_ parser: inout SSEParser) throws(AttemptError) -> ByteBuffer? {

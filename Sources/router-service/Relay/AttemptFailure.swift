@@ -18,6 +18,10 @@ struct AttemptFailure {
     var cause: HealthState.Cause?
     /// Whether another endpoint may do better.
     var mayMoveOn: Bool
+    /// For how long the backend wants no requests, in milliseconds.
+    var pauseMs: Int64?
+    /// The configuration of the endpoint is at fault: its address, its key, its model's name.
+    var isOperatorsError = false
 }
 
 extension AttemptFailure {
@@ -38,7 +42,13 @@ extension AttemptFailure {
             failure = .upstream
             cause = .replies
             mayMoveOn = true
-        case .tooLong, .invalidRequest, .overloaded, .closed, .cancelled, .cannotStart:
+        // The endpoint's address or key cannot be sent.
+        case .invalidRequest:
+            failure = .upstream
+            cause = .connection
+            mayMoveOn = true
+            isOperatorsError = true
+        case .tooLong, .overloaded, .closed, .cancelled, .cannotStart:
             failure = .upstream
             cause = nil
             mayMoveOn = false
@@ -55,31 +65,38 @@ extension AttemptFailure {
         AttemptFailure(failure: .upstream, detail: "\(what) is too long", cause: nil, mayMoveOn: false)
     }
 
-    /// A status other than success.
-    init(_ head: HTTPResponseHead, _ body: ByteBuffer, from endpoint: Endpoint) {
+    /// The endpoint went out while this request waited for its first byte.
+    static let wentOut = AttemptFailure(
+        failure: .upstream, detail: "the endpoint went out meanwhile", cause: nil, mayMoveOn: true)
+
+    /// The time for the request was over before this endpoint got it.
+    static let tooLate = AttemptFailure(
+        failure: .timeout, detail: "no time was left for another endpoint", cause: nil, mayMoveOn: false)
+
+    /// The backend refuses the request for its own faults.
+    static func rejected(_ rejection: Rejection, status: Int, by endpoint: Endpoint) -> AttemptFailure {
+        AttemptFailure(
+            failure: rejection.failure(status: status, scrubbing: endpoint), detail: "status \(status)", cause: nil,
+            mayMoveOn: false)
+    }
+
+    /// A status that is neither success nor a refusal of the request.
+    init(_ head: HTTPResponseHead) {
         let status = head.status
         detail = "status \(status)"
-        switch status {
-        case 400, 413, 415, 422:
-            failure = Rejection(body).failure(status: status, scrubbing: endpoint)
-            cause = nil
-            mayMoveOn = false
-        case 429:
-            failure = .rateLimited(retryAfterMs: Self.milliseconds(head.retryAfter))
+        let pauseMs = head.retryDelay.map { Int64(($0 / .milliseconds(1)).rounded(.up)) }
+        if status == 429 {
+            failure = .rateLimited(retryAfterMs: pauseMs)
             cause = nil
             mayMoveOn = true
-        default:
+        } else {
             failure = .upstream
             cause = .replies
             // Of the other 4xx the request or the operator is the reason.
             mayMoveOn = !(400..<500).contains(status)
         }
-    }
-
-    /// The header's delay in seconds; a date is taken for none.
-    private static func milliseconds(_ retryAfter: String?) -> Int64? {
-        guard let seconds = retryAfter.flatMap(Double.init), seconds >= 0, seconds <= 86_400 else { return nil }
-        return Int64((seconds * 1000).rounded(.up))
+        isOperatorsError = [401, 403, 404, 405, 407].contains(status)
+        self.pauseMs = status == 429 || status == 503 ? pauseMs : nil
     }
 }
 
@@ -87,11 +104,18 @@ extension Router.Failure {
     /// How long until a model without a healthy endpoint may have one again.
     static let endpointRetryMs: Int64 = 3000
 
+    /// How long until a model whose endpoints are full may have room again.
+    static let roomRetryMs: Int64 = 1000
+
     static let upstream = Router.Failure(.upstream, "The model's backend did not give a proper answer.")
     static let timeout = Router.Failure(.timeout, "The model's backend did not answer in time.")
-    static let noHealthyEndpoint = Router.Failure(
-        .noHealthyEndpoint, "No backend of this model is available right now.", retryAfterMs: endpointRetryMs)
+    static let noHealthyEndpoint = noHealthyEndpoint(retryAfterMs: endpointRetryMs)
     static let draining = Router.Failure(.draining, "This router is stopping.")
+
+    static func noHealthyEndpoint(retryAfterMs: Int64) -> Router.Failure {
+        Router.Failure(
+            .noHealthyEndpoint, "No backend of this model is available right now.", retryAfterMs: retryAfterMs)
+    }
 
     static func rateLimited(retryAfterMs: Int64?) -> Router.Failure {
         Router.Failure(

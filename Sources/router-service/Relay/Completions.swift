@@ -39,10 +39,18 @@ struct Completions: Sendable {
         if drain.isDraining { return Router.Completion(failure: .draining) }
         var course = Course()
         let deadline = min(context.deadline, course.started + totalTimeout().timeAmount)
-        while course.mayTry, let choice = directory.choose(call.model, excluding: course.tried) {
-            let attempt = Attempt(endpoint: choice.endpoint, call: call, client: client, events: events)
+        while course.mayTry {
+            let selection = await directory.select(call.model, excluding: course.tried, until: deadline)
+            guard case .chosen(let choice) = selection else {
+                course.end(without: selection)
+                break
+            }
+            let tried = course.tried + [choice.endpoint]
+            let attempt = Attempt(endpoint: choice.endpoint, call: call, client: client, events: events) {
+                tried.count < Self.attemptLimit && directory.hasRoom(call.model, excluding: tried)
+            }
             await course.follow(attempt, choice, body, until: deadline)
-            choice.endpoint.record.release(choice.admission)
+            directory.release(choice)
             logFailedAttempt(course, context)
         }
         let completion = course.completion
@@ -72,7 +80,11 @@ extension Completions {
             "attempts": .stringConvertible(course.tried.count),
         ]
         if let endpoint = completion.endpoint { metadata["endpoint"] = "\(endpoint)" }
-        if completion.failure != nil, let failure = course.failures.last { metadata["detail"] = "\(failure.detail)" }
-        log.log(level: completion.failure == nil ? .info : .warning, "completion", metadata: metadata)
+        var level = Logger.Level.info
+        if completion.failure != nil {
+            if let failure = course.failures.last { metadata["detail"] = "\(failure.detail)" }
+            level = course.failures.contains(where: \.isOperatorsError) ? .error : .warning
+        }
+        log.log(level: level, "completion", metadata: metadata)
     }
 }

@@ -4,6 +4,8 @@ import SharedProtocol
 /// A backend's words on a request that it refuses, in any of the shapes that backends use: OpenAI's `{"error":{…}}`, its
 /// members at the top level, `{"error":"…"}` or `{"detail":"…"}`.
 struct Rejection {
+    /// With which a backend says that the request itself is at fault.
+    static let statuses: Set<Int> = [400, 413, 415, 422]
     /// Longer refusals are not read, in bytes.
     static let bodyLimit = 64 << 10
     /// Longer messages are cut, in characters.
@@ -30,6 +32,12 @@ struct Rejection {
     }
 
     private init() {}
+
+    /// The status that it would have had, if it says so; nil: it does not say that the request is at fault.
+    var status: Int? {
+        if let status = code.flatMap({ Int($0) }) { return Self.statuses.contains(status) ? status : nil }
+        return type == "invalid_request_error" ? 400 : nil
+    }
 
     /// What the client may read of it: nothing that tells where the endpoint is or how it is entered.
     func failure(status: Int, scrubbing endpoint: Endpoint) -> Router.Failure {

@@ -21,10 +21,35 @@ import Testing
         #expect(chosen.filter { $0 == "remote-2" }.count == 5)
     }
 
-    @Test func twoKeysOnOneAddressAreTwoEndpoints() throws {
-        let directory = EndpointDirectory(try RouterHarness.configuration([urls[0], urls[0]]))
-        directory.all[0].record.goOut()
-        #expect(directory.report.map(\.isHealthy) == [false, true])
+    @Test func modelAddressRemoteNameAndKeyMakeAnEndpoint() throws {
+        var configuration = try RouterHarness.configuration([urls[0]])
+        let first = configuration.models[0].endpoints[0]
+        var others = [first, first, first]
+        others[0].apiKey = Secret("another key")
+        others[1].remoteModel = "another name"
+        others[2].url = urls[1]
+        configuration.models[0].endpoints += others
+        var another = configuration.models[0]
+        another.name = ModelName("another/model")
+        configuration.models.append(another)
+        for index in 0..<8 {
+            let directory = EndpointDirectory(configuration)
+            directory.all[index].record.goOut()
+            // A reload finds each one's record by its identity.
+            directory.update(configuration)
+            #expect(directory.report.map(\.isHealthy) == (0..<8).map { $0 != index })
+        }
+    }
+
+    @Test func aFullModelTakesNobodysTurn() throws {
+        let directory = EndpointDirectory(
+            try RouterHarness.configuration(Array(urls.prefix(2)), options: "max_concurrency: 1"))
+        let first = try #require(directory.choose(RouterHarness.model, excluding: []))
+        let second = try #require(directory.choose(RouterHarness.model, excluding: []))
+        #expect(directory.choose(RouterHarness.model, excluding: []) == nil)
+        directory.release(first)
+        directory.release(second)
+        #expect(choose(directory) == "remote-0")
     }
 
     @Test func aReloadKeepsTheRecordsOfWhatStays() throws {
@@ -41,7 +66,7 @@ import Testing
         #expect(directory.report.map(\.inFlight) == [1, 0, 0])
         directory.update(try RouterHarness.configuration(urls))
         #expect(directory.report.map(\.inFlight) == [1, 0, 0])
-        choice.endpoint.record.release(choice.admission)
+        directory.release(choice)
         #expect(directory.report.map(\.inFlight) == [0, 0, 0])
     }
 
@@ -64,5 +89,12 @@ import Testing
 
     private func choose(_ directory: EndpointDirectory) -> String? {
         directory.choose(RouterHarness.model, excluding: [])?.endpoint.configuration.remoteModel
+    }
+}
+
+extension EndpointDirectory {
+    /// The endpoint that a request gets without waiting.
+    func choose(_ model: ModelName, excluding tried: [Endpoint]) -> Choice? {
+        if case .chosen(let choice) = selectNow(model, excluding: tried) { choice } else { nil }
     }
 }

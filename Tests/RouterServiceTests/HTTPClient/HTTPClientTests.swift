@@ -50,6 +50,49 @@ import Testing
         }
     }
 
+    @Test func aKeptConnectionThatIsClosedIsReplacedEachTime() async throws {
+        let count = NIOLockedValueBox(0)
+        let script: ScriptedBackend.Script = { reply in
+            let number = count.withLockedValue { count in
+                count += 1
+                return count
+            }
+            // The first request of each connection is answered, the second finds it closed.
+            if number.isMultiple(of: 2) { try await reply.drop() } else { try await reply.answer("200 OK", "{}") }
+        }
+        try await ScriptedBackend.run(script) { backend in
+            for _ in 0..<20 { _ = try await get(backend.url).collect(upTo: 10) }
+            #expect(backend.connections == 20)
+        }
+    }
+
+    @Test func aPeerThatAcknowledgesNothingIsNotWaitedForForEver() async throws {
+        try await ScriptedBackend.run {
+            try await $0.answer("200 OK", "{}")
+        } during: { backend in
+            _ = try await get(backend.url).collect(upTo: 10)
+            let limits = (3..<1024).filter { remotePort(of: $0) == backend.port }.map { unacknowledgedLimit(of: $0) }
+            #expect(limits == [30_000])
+        }
+    }
+
+    /// Of a TCP socket over IPv4; nil of anything else.
+    private func remotePort(of descriptor: CInt) -> Int? {
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout.size(ofValue: address))
+        let code = withUnsafeMutableBytes(of: &address) { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { getpeername(descriptor, $0.baseAddress, &size) }
+        }
+        return code == 0 && address.sin_family == AF_INET ? Int(UInt16(bigEndian: address.sin_port)) : nil
+    }
+
+    private func unacknowledgedLimit(of socket: CInt) -> CUnsignedInt {
+        var limit: CUnsignedInt = 0
+        var size = socklen_t(MemoryLayout.size(ofValue: limit))
+        getsockopt(socket, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &limit, &size)
+        return limit
+    }
+
     @Test func aDiscardedRestKeepsTheConnection() async throws {
         let script: ScriptedBackend.Script = { reply in
             try await reply.beginChunks()
@@ -104,6 +147,15 @@ import Testing
             let response = try await get($0.url)
             #expect(response.head.retryAfter == "7")
         }
+    }
+
+    @Test(arguments: [
+        ("7", Duration.seconds(7)), ("0.5", .milliseconds(500)), ("0", .zero), ("1e9", .seconds(86_400)),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", .seconds(86_400)), ("Sun, 06 Nov 1994 08:49:37 GMT", .zero),
+        ("soon", nil), ("-1", nil), ("nan", nil), ("", nil), (nil, nil),
+    ])
+    func retryAfterIsADelayOrADate(text: String?, delay: Duration?) {
+        #expect(HTTPResponseHead(status: 429, retryAfter: text).retryDelay == delay)
     }
 
     @Test(arguments: ["file:///etc/passwd", "ftp://127.0.0.1/x", "nonsense://x", ""])

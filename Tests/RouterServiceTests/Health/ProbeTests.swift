@@ -7,18 +7,18 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ProbeTests {
     @Test(arguments: [
-        (200, #"{"data":[{"id":"other"},{"id":"llama"}]}"#, true),
-        (200, #"{"data":[{"id":"llama:latest"}]}"#, true),
-        (200, #"{"data":[{"id":"llama:7b"}]}"#, false),
-        (200, #"{"data":[{"id":"other"}]}"#, false),
-        (200, #"{"data":[]}"#, true), (200, #"{"data":null}"#, true), (200, "{}", true), (200, "[]", true),
-        (200, #"{"data":[1,{"id":7},{"id":"llama"}]}"#, true),
-        (200, "<html>", false), (200, "", false),
-        (404, "", true), (405, "", true), (501, "", true),
-        (500, "", false), (401, "", false), (302, "", false),
+        (200, #"{"data":[{"id":"other"},{"id":"llama"}]}"#, HealthState.Verdict.good),
+        (200, #"{"data":[{"id":"llama:latest"}]}"#, .good),
+        (200, #"{"data":[{"id":"llama:7b"}]}"#, .bad),
+        (200, #"{"data":[{"id":"other"}]}"#, .bad),
+        (200, #"{"data":[]}"#, .good), (200, #"{"data":null}"#, .good), (200, "{}", .good), (200, "[]", .good),
+        (200, #"{"data":[1,{"id":7},{"id":"llama"}]}"#, .good),
+        (200, "<html>", .bad), (200, "", .bad),
+        (404, "", .alive), (405, "", .alive), (501, "", .alive), (429, "", .alive),
+        (500, "", .bad), (401, "", .bad), (302, "", .bad),
     ])
-    func theListingRule(status: Int, list: String, isGood: Bool) {
-        #expect(ProbeOutcome(status: status, ByteBuffer(string: list), isServing: "llama").isGood == isGood)
+    func theListingRule(status: Int, list: String, verdict: HealthState.Verdict) {
+        #expect(ProbeOutcome(status: status, ByteBuffer(string: list), isServing: "llama").verdict == verdict)
     }
 
     @Test func probesAskForTheModelsWithTheEndpointsKey() async throws {
@@ -62,10 +62,28 @@ import Testing
         }
     }
 
-    private func probing(_ urls: [String], _ body: (EndpointDirectory) async throws -> Void) async throws {
+    @Test func aProbeHasADeadlineOfItsOwn() async throws {
+        let drips: ScriptedBackend.Script = { reply in
+            try await reply.beginChunks(type: "application/json")
+            while true {
+                try await reply.chunk(" ")
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        try await ScriptedBackend.run(drips) { backend in
+            try await probing([backend.url], timeLimit: .milliseconds(100)) { directory in
+                try await eventually("two probes end, and it is out") { !directory.report[0].isHealthy }
+                #expect(directory.report[0].detail == "its model list did not answer or lacks the model")
+            }
+        }
+    }
+
+    private func probing(
+        _ urls: [String], timeLimit: Duration = Prober.timeLimit, _ body: (EndpointDirectory) async throws -> Void
+    ) async throws {
         let router = try RouterHarness(urls)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Prober(router.directory, router.client).run() }
+            group.addTask { try await Prober(router.directory, router.client, timeLimit: timeLimit).run() }
             defer { group.cancelAll() }
             try await body(router.directory)
         }

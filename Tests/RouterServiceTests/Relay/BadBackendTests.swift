@@ -137,6 +137,27 @@ import Testing
         }
     }
 
+    /// Some begin the stream before they look at the request.
+    @Test(arguments: [
+        (#"{"error":{"object":"error","message":"too long","type":"BadRequestError","param":null,"code":400}}"#, 400),
+        (#"{"error":{"message":"too long","code":"422"}}"#, 422),
+        (#"{"error":{"message":"too long","type":"invalid_request_error","code":null}}"#, 400),
+    ])
+    func aRefusalMayComeAsAnEvent(event: String, status: Int) async throws {
+        try await ScriptedBackend.run({ try await $0.stream([event, "[DONE]"]) }) { backend in
+            let router = try RouterHarness([backend.url, backend.url])
+            // Whoever asks in vain three times over must not take the model from everybody.
+            for _ in 0..<6 {
+                let failure = try await router.complete().completion.failure
+                #expect(failure?.kind == .rejected)
+                #expect(failure?.status == status)
+                #expect(failure?.message == "too long")
+            }
+            #expect(backend.requests.count == 6)
+            #expect(router.directory.report.map(\.isHealthy) == [true, true])
+        }
+    }
+
     private func answer(
         _ call: Router.Complete = .stream(), from script: @escaping ScriptedBackend.Script
     ) async throws -> RouterHarness.Answer {

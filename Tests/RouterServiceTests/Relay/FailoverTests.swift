@@ -73,6 +73,46 @@ import Testing
         }
     }
 
+    @Test func aFailuresWordsAreNotWaitedFor() async throws {
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.write("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\nOops")
+            try await reply.closed()
+        }
+        try await ScriptedBackend.run(script) { bad in
+            try await ScriptedBackend.run(Self.good) { good in
+                let answer = try await RouterHarness([bad.url, good.url]).complete()
+                #expect(answer.completion.failure == nil)
+                #expect(bad.requests.count == 1)
+            }
+        }
+    }
+
+    @Test func aKeyThatCannotBeSentIsPassedOver() async throws {
+        try await ScriptedBackend.run(Self.good) { good in
+            var configuration = try RouterHarness.configuration([good.url, good.url])
+            configuration.models[0].endpoints[0].apiKey = Secret("two\nlines")
+            let router = try RouterHarness([good.url, good.url])
+            router.directory.update(configuration)
+            for _ in 0..<6 {
+                let failure = try await router.complete().completion.failure
+                #expect(failure == nil)
+            }
+            #expect(router.directory.report.map(\.isHealthy) == [false, true])
+        }
+    }
+
+    @Test func aRequestThatComesTooLateIsNotTheEndpointsFault() async throws {
+        try await ScriptedBackend.run(Self.good) { backend in
+            let router = try RouterHarness([backend.url], total: .zero)
+            for _ in 0..<4 {
+                let failure = try await router.complete().completion.failure
+                #expect(failure == .timeout)
+            }
+            #expect(router.directory.report.map(\.isHealthy) == [true])
+            #expect(backend.requests.isEmpty)
+        }
+    }
+
     @Test func nothingIsRepeatedAfterAByte() async throws {
         let script: ScriptedBackend.Script = { reply in
             try await reply.beginChunks()

@@ -30,7 +30,7 @@ public struct EndpointConfiguration: Sendable, Hashable {
     public var apiKey: Secret?
     /// The name sent to this endpoint.
     public var remoteModel: String
-    /// How many requests may run there at once; any number, if absent.
+    /// How many requests of each router may run there at once; any number, if absent. Others wait in line.
     public var maxConcurrency: Int?
     /// The member that carries the output limit when the client named none.
     public var outputLimitField: String
