@@ -52,17 +52,17 @@ enum UsageEventStore {
             mayBeCorrected: before == nil && row[6] as String == Ledger.Outcome.lost.rawValue)
     }
 
-    /// A user's events before an id, newest first. Walks the index of the user's rows: no scan.
-    static func page(
-        of user: UserID, before: Int64?, limit: Int, _ connection: any SQLConnection
-    ) throws -> [Ledger.UsageEvent] {
-        try connection.rows(
+    /// A user's events before an id, newest first. Walks the index of the user's rows, for an old month past the newer ones:
+    /// no scan of the others'.
+    static func page(_ call: Ledger.Events, _ connection: any SQLConnection) throws -> [Ledger.UsageEvent] {
+        let days = call.month.days
+        return try connection.rows(
             """
             SELECT id, request, key_id, source, model, prompt, completion, is_estimated, endpoint, started,
                 duration_ms, first_token_ms, outcome, billed, written_off, cost
-            FROM usage_events WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+            FROM usage_events WHERE user_id = ? AND id < ? AND day >= ? AND day < ? ORDER BY id DESC LIMIT ?
             """,
-            [user.rawValue, before ?? .max, limit]
+            [call.user.rawValue, call.before ?? .max, days.from, days.before, call.limit]
         ).map(event)
     }
 

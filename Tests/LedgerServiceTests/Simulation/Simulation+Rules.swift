@@ -69,7 +69,7 @@ extension Simulation {
         let groups = Bool.random(using: &random) ? ["default"] : ["default", "staff"]
         return .test(
             .test(random.next()), .test(.random(in: 1...3, using: &random), groups), prompt: TokenCount(prompt),
-            estimate: TokenCount(prompt / 3), outputs: .random(in: 0...2, using: &random),
+            outputs: .random(in: 0...2, using: &random),
             limit: TokenCount(.random(in: 0...90, using: &random)),
             model: Bool.random(using: &random) ? "small" : "big",
             owner: owner.rawValue, cap: chance(of: 3) ? 5000 : nil)
