@@ -42,6 +42,11 @@ extension Simulation {
                     pool.balance + pool.reserved == saved + pool.unsaved.total, "the entries do not add up: \(pool)")
             }
         }
+        let minted = try disk.read { database in
+            try Storage.SQLiteConnection(database).rows(
+                "SELECT request FROM entries WHERE kind = 'post' GROUP BY request, pool_id HAVING sum(tokens) > 0")
+        }
+        try require(minted.isEmpty, "a pool was given back more than it had paid")
         if TokenCount(posted) > mostGiven { tally.overspent += 1 }
         try require(TokenCount(posted) <= mostGiven, "more was spent than was ever given")
         let onDisk = Dictionary(uniqueKeysWithValues: billed.map { ($0[0] as String, TokenCount($0[1] as Int64)) })
