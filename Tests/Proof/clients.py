@@ -114,10 +114,10 @@ def next_ask(rng: random.Random, name: str) -> Ask:
     return Ask(name, model, is_stream, cut_after, rng.choice([None, 50, 250]), rng.randrange(0, 40))
 
 
-async def send_one(port: int, key: str, slot: int, ask: Ask) -> Sent:
+async def send_one(port: int, key: str, slot: int, ask: Ask, longest_seconds: float = LONGEST_SECONDS) -> Sent:
     sent = Sent(ask.name, slot, ask.model, ask.is_stream, time.time() * 1000)
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(longest_seconds):
             await exchange(port, key, ask, sent)
     except TimeoutError:
         sent.is_hung = True
