@@ -40,7 +40,7 @@ struct LedgerCalls: Sendable {
         table.on(Ledger.Events.self) { call, _ throws(CallError) in
             try require(1...200 ~= call.limit, "limit is between 1 and 200.")
             return try await database.read { connection in
-                try UsageEventStore.page(of: call.user, before: call.before, limit: call.limit, connection)
+                try UsageEventStore.page(call, connection)
             }
         }
         table.on(Ledger.Report.self) { call, _ throws(CallError) in

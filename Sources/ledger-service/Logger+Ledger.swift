@@ -34,7 +34,7 @@ extension Logger {
                 "request_id": .string(call.request.rawValue), "user_id": .user(call.account),
                 "model": .string(call.model.rawValue), "reason": .string(refusal.reason.rawValue),
                 "remaining": .tokens(refusal.remaining), "prompt_bound": .tokens(call.promptBound),
-                "prompt_estimate": .tokens(call.promptEstimate), "output_limit": .tokens(call.outputLimit),
+                "output_limit": .tokens(call.outputLimit),
             ])
     }
 }

@@ -75,8 +75,7 @@ struct ChatCall: Sendable {
         let reserve = Ledger.Reserve(
             request: id, owner: owner, account: Ledger.Account(requester.person), key: requester.key,
             keyCap: requester.keyCap, source: requester.source, model: model.name,
-            promptBound: request.prompt.bound(for: model),
-            promptEstimate: request.prompt.estimate(for: model), outputs: request.outputs,
+            promptBound: request.prompt.bound(for: model), outputs: request.outputs,
             outputLimit: request.outputLimit(for: model))
         let decision: Ledger.Decision
         do {

@@ -56,7 +56,7 @@ class Pairs(asyncio.Protocol):
 
     def reserve(self) -> None:
         self.begun += 1
-        limits = {"promptBound": 100, "promptEstimate": 50, "outputs": 1, "outputLimit": 100}
+        limits = {"promptBound": 100, "outputs": 1, "outputLimit": 100}
         self.send(self.call(self.begun * 2, "ledger.reserve", self.begun, owner=self.name, **limits))
 
     def call(self, frame: int, method: str, number: int, **more) -> dict:

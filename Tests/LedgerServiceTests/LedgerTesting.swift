@@ -155,13 +155,12 @@ extension Ledger.Account {
 extension Ledger.Reserve {
     static func test(
         _ request: RequestID = .random(), _ account: Ledger.Account = .test(), prompt: TokenCount = 0,
-        estimate: TokenCount? = nil, outputs: Int64 = 1, limit: TokenCount, model: String = "small",
+        outputs: Int64 = 1, limit: TokenCount, model: String = "small",
         owner: String = "web", cap: TokenCount? = nil
     ) -> Ledger.Reserve {
         Ledger.Reserve(
             request: request, owner: InstanceID(owner), account: account, key: KeyID(7), keyCap: cap, source: .api,
-            model: ModelName(model), promptBound: prompt, promptEstimate: estimate ?? prompt, outputs: outputs,
-            outputLimit: limit)
+            model: ModelName(model), promptBound: prompt, outputs: outputs, outputLimit: limit)
     }
 }
 

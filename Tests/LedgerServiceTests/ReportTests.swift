@@ -28,12 +28,17 @@ import Testing
         #expect(all.models.map(\.name) == ["small", "big"])
         #expect(all.users.map(\.name) == ["2", "1"])
         #expect(all.groups.map(\.name) == ["default"])
+        #expect(all.firstMonth == Month(rawValue: "2026-05"))
         let may = try await ledger.call(Ledger.Report(user: nil, month: Month(rawValue: "2026-05")))
         #expect(may.total == .test(requests: 3, completion: 35, cost: 15))
         #expect(may.users.map(\.sum.completion) == [30, 5])
         let one = try await ledger.call(Ledger.Report(user: UserID(1), month: nil))
         #expect(one.total == .test(requests: 2, completion: 30, cost: 10))
         #expect(one.keys.map(\.name) == ["7"])
+        for (user, first) in [(1, "2026-05"), (2, "2026-05"), (3, nil)] as [(Int64, String?)] {
+            let july = Ledger.Report(user: UserID(user), month: Month(rawValue: "2026-07"))
+            #expect(try await ledger.call(july).firstMonth == first.map { Month(rawValue: $0) })
+        }
         #expect(try await ledger.call(Ledger.Verify()).faults == [])
     }
 

@@ -23,6 +23,24 @@ import Testing
         #expect(seen == [5, 4, 3, 2, 1])
     }
 
+    @Test func aMonthsEventsArePagedAlone() async throws {
+        let ledger = try await TestLedger([.test("default", .unlimited)])
+        for count in 1...6 {
+            // Two in May, two in June, two in July.
+            _ = try await ledger.call(Ledger.Post.test(.random(), completion: TokenCount(Int64(count))))
+            ledger.clock.pass(count % 2 == 0 ? 31 * 86_400_000 : 1)
+        }
+        var seen: [TokenCount] = []
+        var before: Int64?
+        while true {
+            let call = Ledger.Events(user: UserID(1), before: before, limit: 1, month: Month(rawValue: "2026-06"))
+            guard let last = try await ledger.call(call).last else { break }
+            seen.append(last.usage.completion)
+            before = last.id
+        }
+        #expect(seen == [4, 3])
+    }
+
     @Test func anEventSaysWhatThePostSaid() async throws {
         let ledger = try await TestLedger([.test("default", .unlimited)], [.test("small", output: 2_000_000)])
         let post = Ledger.Post.test(.random(), prompt: 3, completion: 4, endpoint: "gpu-1")

@@ -18,7 +18,7 @@ import Testing
         let ledger = try await TestLedger([.test("default", .of(5000))])
         let decisions = try await withThrowingTaskGroup(of: (RequestID, Ledger.Decision).self) { group in
             for _ in 0..<200 {
-                let call = Ledger.Reserve.test(prompt: 40, estimate: 40, limit: 60)
+                let call = Ledger.Reserve.test(prompt: 40, limit: 60)
                 group.addTask { (call.request, try await ledger.call(call)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }

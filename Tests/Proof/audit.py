@@ -108,7 +108,7 @@ def minted(books: Books, budgets: dict[str, dict], seconds: float) -> list[str]:
     """No pool was ever given more than it had to begin with and what accrues in the time, whoever died."""
     breaches = []
     for pool in books.pools():
-        budget = budgets[pool["name"]]
+        budget = budgets[pool["holder"]]
         most = budget["starting"] + budget["refresh"] * seconds / 3600 + 1
         if pool["granted"] > most:
             breaches.append(f"pool {pool['holder']}/{pool['name']} was granted {pool['granted']} of {most:.0f}")

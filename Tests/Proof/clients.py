@@ -24,7 +24,10 @@ CUT_SHARE = 0.25
 # Whatever happens, a client knows by then: 8 s of a stream, 4 s for a reserve, 2 s for the end, and a slow machine.
 LONGEST_SECONDS = 40
 PAUSE_SECONDS = (0.0, 0.15)
-SULK_SECONDS = (0.1, 0.4)
+# After a refusal, so that refusals are not most of the load.
+SULK_SECONDS = (0.5, 1.5)
+# Between two attempts to reach a web that is being started again.
+KNOCK_SECONDS = 0.1
 
 
 @dataclass
@@ -79,6 +82,8 @@ class Load:
     def __init__(self, port: int, keys: list[str], seed: int):
         self.port, self.keys, self.seed = port, keys, seed
         self.sent: list[Sent] = []
+        # Connections that nobody took. They are no requests: there was nobody who could lose them.
+        self.refused_connections = 0
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -89,11 +94,17 @@ class Load:
 
     async def client(self, slot: int) -> None:
         rng = random.Random(f"{self.seed}/{slot}")
-        count = 0
+        ask = next_ask(rng, f"{slot}-1")
+        count = 1
         while not self.stopping.is_set():
-            count += 1
-            sent = await send_one(self.port, self.keys[slot], slot, next_ask(rng, f"{slot}-{count}"))
+            sent = await send_one(self.port, self.keys[slot], slot, ask)
+            if sent.problem == ConnectionRefusedError.__name__:
+                self.refused_connections += 1
+                await asyncio.sleep(KNOCK_SECONDS)
+                continue
             self.sent.append(sent)
+            count += 1
+            ask = next_ask(rng, f"{slot}-{count}")
             await asyncio.sleep(rng.uniform(*(PAUSE_SECONDS if sent.status == 200 else SULK_SECONDS)))
 
 
@@ -103,10 +114,10 @@ def next_ask(rng: random.Random, name: str) -> Ask:
     return Ask(name, model, is_stream, cut_after, rng.choice([None, 50, 250]), rng.randrange(0, 40))
 
 
-async def send_one(port: int, key: str, slot: int, ask: Ask) -> Sent:
+async def send_one(port: int, key: str, slot: int, ask: Ask, longest_seconds: float = LONGEST_SECONDS) -> Sent:
     sent = Sent(ask.name, slot, ask.model, ask.is_stream, time.time() * 1000)
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(longest_seconds):
             await exchange(port, key, ask, sent)
     except TimeoutError:
         sent.is_hung = True

@@ -17,9 +17,11 @@ from wire import WireClient
 
 USERS = 8
 KEYS_OF_A_USER = 3
-# Small enough that requests are refused, lowered and made to wait; per hour.
-BUDGET = {"max": 1500, "refresh": 300_000, "starting": 1000}
-SHARED = {"max": 6000, "refresh": 1_800_000, "starting": 3000}
+# So small that requests are refused, lowered and made to wait; per hour.
+POOR = {"max": 1500, "refresh": 300_000, "starting": 1000}
+SHARED = {"max": 5000, "refresh": 900_000, "starting": 3000}
+# What every second user has of their own: enough for most of what they ask.
+RICH = {"max": 20_000, "refresh": 3_600_000, "starting": 20_000}
 # A dead owner's reservations are ended within this.
 LEAK_SECONDS = 30
 OBSERVE_SECONDS = 0.5
@@ -88,7 +90,7 @@ def run_round(seed: int, crashes: int, url: str | None = None, patient: bool = T
     """
     began = time.time()
     changes = {
-        "groups": {"default": {"default": BUDGET, "shared": SHARED}},
+        "groups": {"default": {"default": POOR, "shared": SHARED}},
         "app": {"database_url": url} if url else {},
         "rate_limiting": {"limit": "1000000 per minute"},
     }
@@ -96,6 +98,7 @@ def run_round(seed: int, crashes: int, url: str | None = None, patient: bool = T
     with site, Crew(site) as crew:
         books = Books(site, url)
         keys = create_keys(site)
+        budgets = {"group:default": SHARED} | give_budgets(site, keys)
         load = Load(site.web_port, [key["secret"] for key in keys], seed)
         with Witness(site, books) as witness:
             deaths = asyncio.run(under_fire(load, crew, seed, crashes))
@@ -106,7 +109,7 @@ def run_round(seed: int, crashes: int, url: str | None = None, patient: bool = T
         breaches = [*dict.fromkeys(witness.breaches), *crew.unexpected, *books.broken_invariants()]
         breaches += verification["faults"] + leaks
         result = audit.audited(load.sent, [key["summary"]["id"] for key in keys], witness.tokens(), books, deaths)
-        minted = audit.minted(books, {"default": BUDGET, "*": SHARED}, time.time() - began)
+        minted = audit.minted(books, budgets, time.time() - began)
     result["breaches"] = breaches + minted + result["breaches"]
     return {
         "engine": books.engine,
@@ -115,6 +118,7 @@ def run_round(seed: int, crashes: int, url: str | None = None, patient: bool = T
         "crashes_of": crew.deaths,
         "seconds": round(time.time() - began),
         "snapshots": witness.snapshots,
+        "refused_connections": load.refused_connections,
         "leaked_reservations": held[0],
         "leaked_tokens": held[1],
         **result,
@@ -129,6 +133,15 @@ def create_keys(site: Site) -> list[dict]:
             keys.append(site.call("auth", "auth.create_key", {"owner": owner, "name": f"key {number}"}))
             site.secrets.add(keys[-1]["secret"])
     return keys
+
+
+def give_budgets(site: Site, keys: list[dict]) -> dict[str, dict]:
+    """Makes every second user rich; what each holder of a pool goes by."""
+    users = [site.account(key["secret"])["user"] for key in keys[::KEYS_OF_A_USER]]
+    for user in users[::2]:
+        budget = RICH | {"max": {"tokens": {"_0": RICH["max"]}}}
+        site.call("ledger", "ledger.set_override", {"user": user, "pool": "default", "budget": budget})
+    return {f"user:{user}": POOR if index % 2 else RICH for index, user in enumerate(users)}
 
 
 async def under_fire(load: Load, crew: Crew, seed: int, crashes: int) -> list[tuple[float, str]]:

@@ -55,6 +55,12 @@ import Testing
             ])
     }
 
+    @Test func aModelHasNotTheNameOfThePoolThatModelsShare() {
+        let model = "  - name: default\n    endpoints:\n      - url: http://h/v1\n"
+        let reason = "“default” is what budgets call the pool of all models without one of their own"
+        #expect(problemsOfLeast(and: "models:\n" + model) == ["config.yaml:7: models[0].name: \(reason)"])
+    }
+
     @Test func sameEndpointTwiceIsAnErrorButTwoKeysOnOneURLAreTwoEndpoints() throws {
         let head = "models:\n  - name: m\n    endpoints:\n      - url: http://h/v1\n        api_key: a\n"
         #expect(

@@ -99,7 +99,6 @@ def reserve(request: str, tokens: int, user: int = 1, owner: str = OWNER, model:
         "source": "api",
         "model": model,
         "promptBound": tokens - 1,
-        "promptEstimate": tokens - 1,
         "outputs": 1,
         "outputLimit": 1,
     }

@@ -110,6 +110,13 @@ import Testing
         #expect(!reply.body.contains("/admin/users/101\""))
     }
 
+    @Test func aSearchMayHoldAnyCharacter() async throws {
+        let reply = try await fixture.send(.get, "/admin/users?search=a%00b&after=%00")
+        #expect(reply.status == .ok)
+        #expect(!reply.body.contains("\0"))
+        #expect(reply.body.contains("value=\"a\u{FFFD}b\""))
+    }
+
     @Test func anUnknownUserIsNotFound() async throws {
         for id in ["99", "x", "-1"] { #expect(try await fixture.send(.get, "/admin/users/\(id)").status == .notFound) }
     }
@@ -138,7 +145,8 @@ import Testing
         ("pool=default&max=1_000_000&refresh=&starting=", "default 1000000 0 1000000"),
         ("pool=dummy&max=5+000&refresh=10&starting=0", "dummy 5000 10 0"),
         ("pool=dummy&max=0", "dummy 0 0 0"),
-        ("pool=dummy&unlimited=yes&max=junk&refresh=&starting=9", "dummy unlimited 0 0"),
+        ("pool=dummy&unlimited=yes&max=&refresh=&starting=", "dummy unlimited 0 0"),
+        ("pool=dummy&unlimited=yes&refresh=9", "dummy unlimited 9 0"),
         (
             "pool=default&max=1000000000000000&refresh=1000000000000",
             "default 1000000000000000 1000000000000 1000000000000000"
@@ -163,6 +171,8 @@ import Testing
         ("pool=default&max=99999999999999999999999", "max-problem", "A whole number"),
         ("pool=default&max=5&refresh=1000000000001", "refresh-problem", "A whole number"),
         ("pool=default&max=5&starting=6", "starting-problem", "more than the pool can hold"),
+        ("pool=dummy&unlimited=yes&max=10", "max-problem", "untick “No limit”"),
+        ("pool=dummy&unlimited=yes&max=&starting=10", "starting-problem", "untick “No limit”"),
         ("pool=nothing&max=5", "pool-problem", "no such model"),
     ])
     func whatIsWrongIsSaidBesideTheField(form: String, problem: String, text: String) async throws {
@@ -182,9 +192,20 @@ import Testing
     }
 
     @Test func aBudgetIsRemoved() async throws {
+        fixture.services.overrides.withLockedValue {
+            $0 = [Ledger.Override(pool: "gone-model", budget: Budget(max: .tokens(7), refresh: 0, starting: 7))]
+        }
         let reply = try await post("/admin/users/1/override/remove", "pool=gone-model")
         #expect(reply.headers[.location] == "/admin/users/1?done=budget-removed")
         #expect(calls.contains("set 1 gone-model none"))
+    }
+
+    @Test func aBudgetThatIsNotThereIsNotRemoved() async throws {
+        let reply = try await post("/admin/users/1/override/remove", "pool=dummy")
+        #expect(reply.headers[.location] == "/admin/users/1?done=nothing-to-remove")
+        #expect(!calls.contains { $0.hasPrefix("set") })
+        let page = try await fixture.send(.get, "/admin/users/1?done=nothing-to-remove")
+        #expect(page.body.contains("There was nothing to remove"))
     }
 
     @Test func withTheLedgerAwayNothingThatWasTypedIsLost() async throws {
@@ -213,6 +234,10 @@ import Testing
         #expect(reply.headers[.location] == "/admin/users/1?done=nothing-to-reset")
     }
 
+    @Test func aPoolThatIsNotThereIsNotAskedAbout() async throws {
+        #expect(try await fixture.send(.get, "/admin/users/1/reset?pool=nope").status == .notFound)
+    }
+
     @Test func aSharedPoolIsReset() async throws {
         let groups = try await fixture.send(.get, "/admin/groups")
         #expect(groups.body.contains("/admin/groups/reset?group=lab%20%26%20co"))
@@ -238,6 +263,14 @@ import Testing
     }
 
     // MARK: Usage of everyone
+
+    @Test func monthsBeforeTheFirstUseAreNotOffered() async throws {
+        let last = CalendarDay(.now()).month
+        fixture.services.report.withLockedValue { $0.firstMonth = last }
+        let reply = try await fixture.send(.get, "/admin/usage")
+        #expect(reply.body.ranges(of: "<option ").count == 2, "this month, and all")
+        #expect(reply.body.contains("<option value=\"\(last)\" selected>"))
+    }
 
     @Test func usageOfEveryoneNamesPeople() async throws {
         let reply = try await fixture.send(.get, "/admin/usage?month=2026-10")

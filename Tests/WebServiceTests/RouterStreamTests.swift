@@ -27,6 +27,39 @@ import Testing
         #expect(throws: CallError.self) { _ = try stream.completion }
     }
 
+    @Test func aWebThatIsLateDoesNotTakeThatForTheRoutersSilence() {
+        let router = silentRouter(events: [])
+        var now = NIODeadline.now()
+        func miss(after passed: TimeAmount) {
+            now = now + passed
+            router.pinged(isAlive: false, at: now)
+        }
+        miss(after: .seconds(30))
+        #expect(router.rank != nil, "one ping that was missed")
+        miss(after: RouterPool.pingPeriod)
+        #expect(router.rank == nil)
+        router.pinged(isAlive: true, at: now)
+        #expect(router.rank != nil)
+        miss(after: RouterPool.pingPeriod)
+        router.heard()
+        miss(after: RouterPool.pingPeriod)
+        #expect(router.rank != nil, "it was heard in between")
+    }
+
+    @Test func aSilentRouterKeepsWhatItHasBegunForTenSeconds() async throws {
+        let router = silentRouter(events: ["1"])
+        let stream = try await open(on: router)
+        #expect(try await stream.next().count == 1)
+        let pings = Int(RouterPool.deathLimit.nanoseconds / RouterPool.pingPeriod.nanoseconds)
+        var now = NIODeadline.now()
+        for _ in 0...pings {
+            now = now + .seconds(10)
+            router.pinged(isAlive: false, at: now)
+        }
+        #expect(try await stream.next().isEmpty)
+        #expect(throws: CallError.self) { _ = try stream.completion }
+    }
+
     @Test func aStreamThatIsCancelledByUsTellsWhatItDid() async throws {
         let stream = try await open(on: silentRouter(events: ["1"]))
         #expect(try await stream.next().count == 1)

@@ -158,7 +158,7 @@ final class ScriptedServices: Sendable {
                 pools: pools.withLockedValue { $0 }, models: [Ledger.ModelAccess(model: "dummy", pool: "default")])
         }
         table.on(Ledger.Events.self) { [self] call, _ throws(CallError) in
-            try answer("events", isLedgers: true)
+            try answer("events \(call.month?.rawValue ?? "ever")", isLedgers: true)
             return events(call)
         }
         addAdminCalls(toLedger: &table)

@@ -102,7 +102,30 @@ import Testing
             lines[1]
                 == "2026-11-24T06:00:00Z,req_450,api,<i>laptop</i>,'=dummy,10,5,no,12,3,0.000001500,1250,,completed")
         #expect(lines.last?.contains(",req_1,api,a revoked key,") == true)
-        #expect(calls.filter { $0 == "events" }.count == 3)
+        let month = CalendarDay(.now()).month.rawValue
+        #expect(calls.filter { $0 == "events \(month)" }.count == 3)
+        #expect(reply.headers[.contentDisposition] == "attachment; filename=\"requests-\(month).csv\"")
+    }
+
+    @Test func aFileOfRequestsIsOfOneMonthOrOfAll() async throws {
+        fixture.services.eventCount.withLockedValue { $0 = 1 }
+        for (month, asked) in [("2026-10", "2026-10"), ("all", "ever")] {
+            let page = try await fixture.send(.get, "/usage?month=\(month)")
+            #expect(page.body.contains("href=\"/usage/events.csv?month=\(month)\""))
+            let reply = try await fixture.send(.get, "/usage/events.csv?month=\(month)")
+            #expect(reply.headers[.contentDisposition] == "attachment; filename=\"requests-\(month).csv\"")
+            #expect(calls.contains("events \(asked)"))
+        }
+        #expect(try await fixture.send(.get, "/usage/events.csv?month=2026-13").status == .badRequest)
+    }
+
+    @Test func oneListOfTheSumsCanBeHadAlone() async throws {
+        let reply = try await fixture.send(.get, "/usage.csv?month=all&by=source")
+        let lines = reply.body.split(separator: "\r\n").dropFirst()
+        #expect(lines.map { $0.split(separator: ",")[0] } == ["total", "source", "source"])
+        for by in ["nonsense", ""] {
+            #expect(try await fixture.send(.get, "/usage.csv?by=\(by)").status == .badRequest)
+        }
     }
 
     @Test func aFileOfRequestsHasALimit() async throws {
@@ -200,18 +223,19 @@ import Testing
     private let now = Timestamp(1_768_000_000_000)  // 2026-01-09
 
     @Test func monthsGoBackToTheBeginning() {
-        let since = Timestamp(1_760_000_000_000)  // 2025-10-09
-        let picker = MonthPicker(for: .month(Month("2025-12")), action: "/", since: since, now: now)
+        let picker = MonthPicker(for: .month(Month("2025-12")), action: "/", since: Month("2025-10"), now: now)
         #expect(picker.months.map(\.code) == ["2026-01", "2025-12", "2025-11", "2025-10", "all"])
         #expect(picker.months.map(\.text).prefix(2) == ["January 2026", "December 2025"])
         #expect(picker.months.filter(\.isChosen).map(\.code) == ["2025-12"])
     }
 
     @Test func theChosenMonthIsAlwaysThereAndTheListIsShort() {
-        let picker = MonthPicker(for: .month(Month("1999-12")), action: "/", since: Timestamp(0), now: now)
+        let picker = MonthPicker(for: .month(Month("1999-12")), action: "/", since: Month("1990-01"), now: now)
         #expect(picker.months.count == MonthPicker.mostMonths + 2)
         #expect(picker.months.contains { $0.code == "1999-12" && $0.isChosen })
-        let young = MonthPicker(for: .all, action: "/", since: Timestamp(now.rawValue * 2), now: now)
-        #expect(young.months.map(\.code) == ["2026-01", "all"])
+        for first in [Month("2027-01"), nil] {
+            let young = MonthPicker(for: .all, action: "/", since: first, now: now)
+            #expect(young.months.map(\.code) == ["2026-01", "all"])
+        }
     }
 }

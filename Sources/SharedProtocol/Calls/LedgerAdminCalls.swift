@@ -158,10 +158,12 @@ extension Ledger {
         public var keys: [UsageLine]
         /// Of everyone only.
         public var users: [UsageLine]
+        /// Since when there is usage at all, whatever the month that was asked for; absent when there is none.
+        public var firstMonth: Month?
 
         public init(
             total: UsageSum, days: [UsageLine], models: [UsageLine], groups: [UsageLine], sources: [UsageLine],
-            keys: [UsageLine], users: [UsageLine]
+            keys: [UsageLine], users: [UsageLine], firstMonth: Month? = nil
         ) {
             self.total = total
             self.days = days
@@ -170,6 +172,7 @@ extension Ledger {
             self.sources = sources
             self.keys = keys
             self.users = users
+            self.firstMonth = firstMonth
         }
     }
 

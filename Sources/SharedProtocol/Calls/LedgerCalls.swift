@@ -18,8 +18,6 @@ public enum Ledger {
         public var model: ModelName
         /// The most that the prompt can cost.
         public var promptBound: TokenCount
-        /// What the prompt likely costs, for the log of refusals.
-        public var promptEstimate: TokenCount
         /// How many outputs may each reach `outputLimit` (`n`); 0 for embeddings.
         public var outputs: Int64
         /// The most tokens of one output.
@@ -27,8 +25,7 @@ public enum Ledger {
 
         public init(
             request: RequestID, owner: InstanceID, account: Account, key: KeyID?, keyCap: TokenCount? = nil,
-            source: Source, model: ModelName, promptBound: TokenCount, promptEstimate: TokenCount, outputs: Int64,
-            outputLimit: TokenCount
+            source: Source, model: ModelName, promptBound: TokenCount, outputs: Int64, outputLimit: TokenCount
         ) {
             self.request = request
             self.owner = owner
@@ -38,14 +35,14 @@ public enum Ledger {
             self.source = source
             self.model = model
             self.promptBound = promptBound
-            self.promptEstimate = promptEstimate
             self.outputs = outputs
             self.outputLimit = outputLimit
         }
     }
 
     /// Bills what a request used. Durable before it is answered. Without its reservation (the ledger restarted, the
-    /// owner's lease ran out) the debit applies as far as the balance goes and the rest is written off.
+    /// owner's lease ran out) the debit applies as far as the balance goes and the rest is written off. What was billed as
+    /// lost is corrected once: what was used beyond it in the same way, what was not used is given back.
     public struct Post: Call {
         public static let method = "ledger.post"
         public static let isIdempotent = true
@@ -142,11 +139,14 @@ public enum Ledger {
         public var before: Int64?
         /// 1 to 200.
         public var limit: Int
+        /// Only events that were billed in it, in whose sums they are; absent: all.
+        public var month: Month?
 
-        public init(user: UserID, before: Int64?, limit: Int) {
+        public init(user: UserID, before: Int64?, limit: Int, month: Month? = nil) {
             self.user = user
             self.before = before
             self.limit = limit
+            self.month = month
         }
     }
 }

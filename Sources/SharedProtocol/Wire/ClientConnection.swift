@@ -18,8 +18,9 @@ protocol ClientConnectionDelegate: AnyObject, Sendable {
 final class ClientConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// A peer that accepts but does not say hello within this time is hung: the connection is closed.
-    static let helloTimeout = TimeAmount.milliseconds(500)
+    /// A peer that accepts but does not say hello within this time is hung: the connection is closed. As long as anybody waits
+    /// for it: a busy peer that is dialled again and again has only more to do.
+    static let helloTimeout = TimeAmount.seconds(2)
 
     private let delegate: any ClientConnectionDelegate
     private let hello: ByteBuffer

@@ -88,12 +88,13 @@ struct Pool: Sendable, Equatable {
         reserved += tokens
     }
 
-    /// Ends a reservation: `charged` of its tokens are gone, the others go back as far as the maximum allows.
+    /// Ends a reservation: `charged` of its tokens are gone, the others go back as far as the maximum allows. A correction,
+    /// which holds nothing, may give back what an earlier end had charged: a negative number.
     ///
     /// - Returns: what the maximum cut off.
     @discardableResult
     mutating func settle(held: TokenCount, charged: TokenCount) -> TokenCount {
-        precondition(0 <= charged && charged <= held && held <= reserved, "what is charged was reserved")
+        precondition(0 <= held && charged <= held && held <= reserved, "what is charged was reserved")
         reserved -= held
         balance += held - charged
         return cutToMaximum()

@@ -10,12 +10,14 @@ extension Book {
     ) -> Commit {
         precondition(committing == nil, "there is one commit at a time")
         var commit = Commit()
+        let posts = Self.withoutWhatOwnersSayThemselves(posts)
         for post in posts where commit.answers[post.request] == nil {
             if leaveLines(post.request) != nil { decided.append(post.request) }
             if let answer = finalAnswer(to: post, recorded[post.request]) {
                 commit.answers[post.request] = answer
                 releaseAgain(post.request, answer, at: now)
-            } else if reservations[post.request] == nil {
+            } else if reservations[post.request] == nil, post.usage.plausible.total > recorded[post.request]?.used ?? 0
+            {
                 reserveLate(post, recorded[post.request], in: &commit, at: now)
             }
         }
@@ -104,8 +106,17 @@ extension Book {
         case .refused, .lost, nil: break
         }
         guard let recorded else { return nil }
-        let isMore = post.usage.plausible.total > recorded.prompt + recorded.completion
-        return recorded.mayBeCorrected && isMore ? nil : .success(recorded.receipt)
+        let used = post.usage.plausible.total
+        // What is known of a dead owner's progress is never too much.
+        let isAnother = post.usage.outcome == .lost ? used > recorded.used : used != recorded.used
+        return recorded.mayBeCorrected && isAnother ? nil : .success(recorded.receipt)
+    }
+
+    /// An owner that was taken for dead knows better what it used than its last progress.
+    private static func withoutWhatOwnersSayThemselves(_ posts: [Ledger.Post]) -> [Ledger.Post] {
+        guard posts.contains(where: { $0.usage.outcome == .lost }) else { return posts }
+        let said = Set(posts.filter { $0.usage.outcome != .lost }.map(\.request))
+        return posts.filter { $0.usage.outcome != .lost || !said.contains($0.request) }
     }
 
     /// A request that ended long ago, or before a restart, may have been reserved a second time: that was for nothing.
@@ -124,7 +135,7 @@ extension Book {
             return
         }
         touch(access, of: post.account, at: now)
-        let used = post.usage.plausible.total - (recorded.map { $0.prompt + $0.completion } ?? 0)
+        let used = post.usage.plausible.total - (recorded?.used ?? 0)
         let (holds, allowance) = hold(upTo: used, of: access)
         reservations[post.request] = Reservation(
             owner: InstanceID(""), bill: bill(post, access.entry.group), holds: holds, allowance: allowance,
@@ -144,7 +155,9 @@ extension Book {
             added.prompt -= recorded.prompt
             added.completion -= recorded.completion
         }
-        let billed = min(added.total, reservation?.allowance ?? 0)
+        let billed =
+            added.total < 0
+            ? min(usage.total, first.billed) - first.billed : min(added.total, reservation?.allowance ?? 0)
         let receipt = Ledger.Receipt(
             billed: billed, writtenOff: added.total - billed, cost: bill.price.cost(of: usage) - first.cost)
         var settlement = Settlement(
@@ -152,16 +165,28 @@ extension Book {
             isCorrection: recorded != nil, charges: [])
         for hold in reservation?.holds ?? [] {
             bringUp(hold.pool, bill, to: now)
-            let charged = min(billed, hold.tokens)
-            let cut = commit.pools[hold.pool, default: pools[hold.pool] ?? Pool(id: 0, clock: now)]
-                .settle(held: hold.tokens, charged: charged)
             settlement.charges.append(
-                Settlement.Charge(pool: hold.pool, held: hold.tokens, charged: charged, cut: cut))
+                charge(hold.pool, held: hold.tokens, charged: min(max(0, billed), hold.tokens), in: &commit, at: now))
+        }
+        for payment in recorded?.payments ?? [] where billed < 0 && pools[payment.pool] != nil {
+            bringUp(payment.pool, bill, to: now)
+            let kept = min(payment.tokens, settlement.answer.billed)
+            settlement.charges.append(
+                charge(payment.pool, held: 0, charged: kept - payment.tokens, in: &commit, at: now))
         }
         reservations[post.request]?.isSettling = true
         if reservation?.isStored == true { commit.goneReservations.insert(post.request) }
         commit.settlements.append(settlement)
         commit.answers[post.request] = .success(settlement.answer)
+    }
+
+    /// Settles with the draft of a pool.
+    private func charge(
+        _ pool: PoolKey, held: TokenCount, charged: TokenCount, in commit: inout Commit, at now: Timestamp
+    ) -> Settlement.Charge {
+        let cut = commit.pools[pool, default: pools[pool] ?? Pool(id: 0, clock: now)]
+            .settle(held: held, charged: charged)
+        return Settlement.Charge(pool: pool, held: held, charged: charged, cut: cut)
     }
 
     private func bill(_ post: Ledger.Post, _ group: GroupName?) -> Bill {

@@ -40,9 +40,9 @@ struct Settlement: Sendable {
     struct Charge: Sendable, Equatable {
         var pool: PoolKey
         var held: TokenCount
-        /// What the pool loses: what is billed, or nothing when it is unlimited.
+        /// What the pool loses: what is billed, or nothing when it is unlimited. Negative: what a correction gives back.
         var charged: TokenCount
-        /// What did not go back because the pool's maximum was lowered.
+        /// What did not go back because of the pool's maximum.
         var cut: TokenCount
     }
 }
@@ -54,6 +54,17 @@ struct Recorded: Sendable, Equatable {
     var receipt: Ledger.Receipt
     /// Billed at its last progress, without its owner's word, and not corrected since.
     var mayBeCorrected: Bool
+    /// What pools paid for it; only if it may be corrected.
+    var payments: [Payment] = []
+
+    struct Payment: Sendable, Equatable {
+        var pool: PoolKey
+        var tokens: TokenCount
+    }
+}
+
+extension Recorded {
+    var used: TokenCount { prompt + completion }
 }
 
 extension Ledger.Receipt {

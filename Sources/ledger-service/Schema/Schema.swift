@@ -7,6 +7,7 @@ enum Schema {
         Migration(
             2, sqlite: poolsOfGroupsAndKeys + reservationsAndOwners + budgetsOfUsers + usageSums,
             postgres: money + usage),
+        Migration(3, sqlite: lostPayments + refundsOfSQLite, postgres: lostPayments + refundsOfPostgres),
     ]
 
     private static let firstOfSQLite = """

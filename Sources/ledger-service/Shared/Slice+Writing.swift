@@ -48,7 +48,7 @@ extension Slice {
             }
         }
         for settlement in commit.settlements {
-            entries += settlement.charges.filter { $0.charged > 0 }.compactMap { charge in
+            entries += settlement.charges.filter { $0.charged != 0 }.compactMap { charge in
                 book.pools[charge.pool].map {
                     EntryRow(
                         pool: $0.id, time: moment.wall.rawValue, kind: "post", tokens: -charge.charged.rawValue,
@@ -80,6 +80,9 @@ extension Slice {
             INSERT INTO usage_events (\(EventRow.columns))
             SELECT \(EventRow.columns) FROM jsonb_to_recordset(?::jsonb) AS rows (\(EventRow.types))
             """, rows: settlements.map { EventRow($0, at: moment.wall, on: day) })
+        for settlement in settlements {
+            try UsageEventStore.notePayments(for: settlement, on: day, connection, id: { book.pools[$0]?.id })
+        }
         try UsageSumStore.addAtOnce(settlements, on: day, connection)
     }
 }

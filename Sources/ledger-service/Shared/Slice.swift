@@ -69,6 +69,8 @@ struct Slice {
             "SELECT \(UsageEventStore.recordedColumns) FROM usage_events WHERE request = ANY(?::text[]) ORDER BY id",
             [requests])
         for row in events { UsageEventStore.note(row, in: &recorded) }
+        try UsageEventStore.addPayments(to: &recorded, connection)
+        for payment in recorded.values.flatMap(\.payments) { wanted.insert(payment.pool) }
         for (request, recorded) in recorded {
             book.ended.record(recorded.mayBeCorrected ? .lost : .billed(recorded.receipt), of: request)
         }

@@ -8,12 +8,14 @@ enum JournalStore {
         for (key, pool) in commit.pools { try PoolStore.write(pool, key, at: now, connection) }
         for settlement in commit.settlements {
             try UsageEventStore.insert(settlement, at: now, on: day, connection)
-            for charge in settlement.charges where charge.charged > 0 {
+            for charge in settlement.charges where charge.charged != 0 {
                 guard let pool = commit.pools[charge.pool] else { continue }
                 try connection.execute(
                     "INSERT INTO entries (pool_id, time, kind, tokens, request) VALUES (?, ?, 'post', ?, ?)",
                     [pool.id, now.rawValue, -charge.charged.rawValue, settlement.request.rawValue])
             }
+            try UsageEventStore.notePayments(
+                for: settlement, on: day, connection, id: { commit.pools[$0]?.id })
         }
         try UsageSumStore.add(commit.settlements, on: day, connection)
         for request in commit.goneReservations {

@@ -33,7 +33,39 @@ enum UsageEventStore {
         for request in Set(requests) {
             for row in try connection.rows(recordedQuery, [request.rawValue]) { note(row, in: &recorded) }
         }
+        try addPayments(to: &recorded, connection)
         return recorded
+    }
+
+    /// Adds which pools paid for what may be corrected.
+    static func addPayments(to recorded: inout [RequestID: Recorded], _ connection: any SQLConnection) throws {
+        for (request, found) in recorded where found.mayBeCorrected {
+            let rows = try connection.rows(
+                """
+                SELECT holder, name, tokens FROM lost_payments JOIN pools ON pools.id = pool_id
+                WHERE request = ? ORDER BY pool_id
+                """, [request.rawValue])
+            recorded[request]?.payments = rows.compactMap { row in
+                PoolHolder(rawValue: row[0]).map {
+                    Recorded.Payment(
+                        pool: PoolKey(holder: $0, name: PoolName(row[1] as String)), tokens: TokenCount(row[2]))
+                }
+            }
+        }
+    }
+
+    /// Notes which pools paid for a request of a dead owner, in case that it comes back and used less.
+    ///
+    /// - Parameter id: of a pool's row.
+    static func notePayments(
+        for settlement: Settlement, on day: CalendarDay, _ connection: any SQLConnection, id: (PoolKey) -> Int64?
+    ) throws {
+        guard settlement.usage.outcome == .lost, !settlement.isCorrection else { return }
+        for charge in settlement.charges where charge.charged > 0 {
+            try connection.execute(
+                "INSERT INTO lost_payments (request, pool_id, tokens, day) VALUES (?, ?, ?, ?)",
+                [settlement.request.rawValue, id(charge.pool), charge.charged.rawValue, day.rawValue])
+        }
     }
 
     private static let recordedQuery = "SELECT \(recordedColumns) FROM usage_events WHERE request = ?"
@@ -52,17 +84,17 @@ enum UsageEventStore {
             mayBeCorrected: before == nil && row[6] as String == Ledger.Outcome.lost.rawValue)
     }
 
-    /// A user's events before an id, newest first. Walks the index of the user's rows: no scan.
-    static func page(
-        of user: UserID, before: Int64?, limit: Int, _ connection: any SQLConnection
-    ) throws -> [Ledger.UsageEvent] {
-        try connection.rows(
+    /// A user's events before an id, newest first. Walks the index of the user's rows, for an old month past the newer ones:
+    /// no scan of the others'.
+    static func page(_ call: Ledger.Events, _ connection: any SQLConnection) throws -> [Ledger.UsageEvent] {
+        let days = call.month.days
+        return try connection.rows(
             """
             SELECT id, request, key_id, source, model, prompt, completion, is_estimated, endpoint, started,
                 duration_ms, first_token_ms, outcome, billed, written_off, cost
-            FROM usage_events WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+            FROM usage_events WHERE user_id = ? AND id < ? AND day >= ? AND day < ? ORDER BY id DESC LIMIT ?
             """,
-            [user.rawValue, before ?? .max, limit]
+            [call.user.rawValue, call.before ?? .max, days.from, days.before, call.limit]
         ).map(event)
     }
 
@@ -72,6 +104,7 @@ enum UsageEventStore {
     static func prune(before day: CalendarDay, _ connection: any SQLConnection) throws -> Int {
         try connection.execute(
             "UPDATE retention SET pruned_before = ? WHERE pruned_before < ?", [day.rawValue, day.rawValue])
+        try connection.execute("DELETE FROM lost_payments WHERE day < ?", [day.rawValue])
         return try connection.execute(
             """
             DELETE FROM usage_events

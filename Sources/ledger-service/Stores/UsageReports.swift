@@ -18,7 +18,8 @@ enum UsageReports {
             models: try lines(by: "model", scope, connection), groups: try lines(by: "group_name", scope, connection),
             sources: try lines(by: "source", scope, connection),
             keys: call.user == nil ? [] : try lines(by: "key_id", scope, connection),
-            users: call.user == nil ? try users(call, connection) : [])
+            users: call.user == nil ? try users(call, connection) : [],
+            firstMonth: try firstMonth(scope, connection))
     }
 
     /// Which rows a report sums.
@@ -26,12 +27,13 @@ enum UsageReports {
         var table: String
         var condition: String
         var values: [any SQLConvertible]
+        var user: UserID?
 
         init(_ call: Ledger.Report) {
+            user = call.user
             table = call.user == nil ? "usage_of_day" : "usage_of_user"
-            // A month's days are those whose text begins like it.
             condition = "day >= ? AND day < ?"
-            values = call.month.map { [$0.rawValue, $0.rawValue + "-99"] } ?? ["", "9"]
+            values = [call.month.days.from, call.month.days.before]
             guard let user = call.user else { return }
             condition = "user_id = ? AND " + condition
             values.insert(user.rawValue, at: 0)
@@ -48,6 +50,14 @@ enum UsageReports {
             GROUP BY \(column) ORDER BY \(order)
             """, scope.values
         ).map(line)
+    }
+
+    /// The first row of an index.
+    private static func firstMonth(_ scope: Scope, _ connection: any SQLConnection) throws -> Month? {
+        let condition = scope.user == nil ? "" : " WHERE user_id = ?"
+        let day: String? = try connection.value(
+            "SELECT min(day) FROM \(scope.table)\(condition)", scope.user.map { [$0.rawValue] } ?? [])
+        return day.map { CalendarDay(rawValue: $0).month }
     }
 
     /// Those who used most.
@@ -73,4 +83,9 @@ enum UsageReports {
                 requests: row[1], prompt: TokenCount(row[2]), completion: TokenCount(row[3]),
                 billed: TokenCount(row[4]), writtenOff: TokenCount(row[5]), cost: NanoDollars(row[6])))
     }
+}
+
+extension Month? {
+    /// The days of a month, which are those whose text begins like it; or all days.
+    var days: (from: String, before: String) { map { ($0.rawValue, $0.rawValue + "-99") } ?? ("", "9") }
 }

@@ -20,7 +20,7 @@ extension Site {
         }
         let content = AdminUsagePage(
             period: period.text,
-            picker: MonthPicker(for: period, action: "/admin/usage", since: Timestamp(0)), sums: sums)
+            picker: MonthPicker(for: period, action: "/admin/usage", since: report?.firstMonth), sums: sums)
         return page("admin-usage", title: "Usage of everyone", content, for: visit)
     }
 

@@ -44,10 +44,16 @@ extension Site {
     func removeOverride(_ visit: Visit) async throws -> Response {
         let pool = try await visit.form(PoolInput.self).name()
         let user = try visit.userID()
+        let page = "/admin/users/\(user)"
+        let present = try await ledger.call(
+            Ledger.Overrides(user: user), request: visit.id, timeout: Self.callTimeout)
+        guard present.contains(where: { $0.pool == pool }) else {
+            return .redirect(to: AdminNotice.nothingToRemove.path(after: page))
+        }
         try await change(
             Ledger.SetOverride(user: user, pool: pool, budget: nil), at: ledger, by: visit,
             ["user_id": "\(user)", "pool": "\(pool)", "max": "none"])
-        return .redirect(to: AdminNotice.budgetRemoved.path(after: "/admin/users/\(user)"))
+        return .redirect(to: AdminNotice.budgetRemoved.path(after: page))
     }
 
     /// - Parameter form: what was typed, with its problems; nil for a fresh one.
@@ -141,6 +147,7 @@ private struct AdminUserPage: Sendable {
 enum AdminNotice: String, Sendable {
     case budgetSet = "budget-set"
     case budgetRemoved = "budget-removed"
+    case nothingToRemove = "nothing-to-remove"
     case reset
     case nothingToReset = "nothing-to-reset"
 
@@ -153,6 +160,7 @@ enum AdminNotice: String, Sendable {
         switch self {
         case .budgetSet: "The budget is set."
         case .budgetRemoved: "The budget is removed. The groups’ budgets hold again."
+        case .nothingToRemove: "There was nothing to remove: the user has no such budget of their own."
         case .reset: "The pool is reset."
         case .nothingToReset: "There was nothing to reset: nobody has used tokens of that pool yet."
         }

@@ -49,10 +49,14 @@ struct BudgetForm: Sendable {
         let max = Number(input.max, upTo: Budget.mostTokens)
         let refresh = Number(input.refresh, upTo: Budget.mostRefresh)
         let starting = Number(input.starting, upTo: Budget.mostTokens)
-        maxField = Field(text: max.text, complaint: isUnlimited ? nil : max.complaint)
+        maxField = Field(text: max.text, complaint: max.complaint)
         refreshField = Field(text: refresh.text, complaint: refresh.complaint)
-        startingField = Field(text: starting.text, complaint: isUnlimited ? nil : starting.complaint)
-        if !isUnlimited {
+        startingField = Field(text: starting.text, complaint: starting.complaint)
+        if isUnlimited {
+            let contradiction = "Leave this empty, or untick “No limit”."
+            if !max.text.isEmpty { maxField.complaint = contradiction }
+            if !starting.text.isEmpty { startingField.complaint = contradiction }
+        } else {
             if max.text.isEmpty { maxField.complaint = "Say how many tokens the pool can hold, or tick “No limit”." }
             if let most = max.count, let first = starting.count, first > most {
                 startingField.complaint = "That is more than the pool can hold."

@@ -9,9 +9,10 @@ extension Site {
         let pool = visit.query("pool") ?? "default"
         let sheet = try? await ledger.call(
             Ledger.Balances(account: Ledger.Account(user.person)), request: visit.id, timeout: Self.callTimeout)
+        let found = sheet?.pools.first { $0.holder == .user && $0.name == pool }
+        if sheet != nil, found == nil { throw PageProblem.notFound }
         let content = ResetPage(
-            whose: user.person.email, field: "pool", name: pool,
-            pool: sheet?.pools.first { $0.holder == .user && $0.name == pool },
+            whose: user.person.email, field: "pool", name: pool, pool: found,
             action: "/admin/users/\(user.person.id)/reset", back: "/admin/users/\(user.person.id)")
         return page("admin-reset", title: "Reset a pool", content, for: visit)
     }

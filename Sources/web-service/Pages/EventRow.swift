@@ -54,6 +54,8 @@ struct EventList: Sendable {
     var path: String
     /// What its addresses carry along.
     var month: String
+    /// What the file covers, in words.
+    var period: String
     var file: String
     /// How many requests the file has at most.
     var fileLimit = TokenCount(Int64(EventsFile.mostEvents)).grouped
@@ -70,6 +72,7 @@ struct EventList: Sendable {
         self.isFirstPage = isFirstPage
         self.path = path
         month = period.code
-        file = path + "/events.csv"
+        self.period = period.text
+        file = path + "/events.csv?month=" + period.code
     }
 }

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import SharedProtocol
 
@@ -16,7 +17,7 @@ extension Site {
             return try await keysPage(visit, created: created, problem: nil)
         } catch {
             guard error.code == .refused else { throw error }
-            return try await keysPage(visit, created: nil, problem: error.message)
+            return try await keysPage(visit, created: nil, problem: error.message, status: .unprocessableContent)
         }
     }
 
@@ -28,14 +29,14 @@ extension Site {
     }
 
     private func keysPage(
-        _ visit: Visit, created: Auth.NewKey?, problem: String?
+        _ visit: Visit, created: Auth.NewKey?, problem: String?, status: HTTPResponse.Status = .ok
     ) async throws(CallError) -> Response {
         let call = Auth.ListKeys(user: visit.person.id)
         let keys = try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
         let model = await balances(for: visit)?.models.first?.model
         let content = KeysPage(
             keys: keys, created: created, problem: problem, origin: origin, model: model ?? ModelName("MODEL"))
-        return page("keys", title: "API keys", content, for: visit)
+        return page("keys", title: "API keys", content, for: visit, status: status)
     }
 }
 

@@ -12,14 +12,14 @@ extension Site {
         try await eventsFile(of: visit.person.id, visit)
     }
 
-    /// Somebody's sums in one file: the total, then each list.
+    /// Somebody's sums in one file: the total, then each list, or only the one that `by` names.
     func usageFile(of user: UserID, _ visit: Visit) async throws -> Response {
         let period = try Period(visit)
-        async let names = keyNames(of: user, visit)
+        let aspects = try await aspects(of: user, visit)
         let report = try await ledger.call(
             Ledger.Report(user: user, month: period.month, users: 0), request: visit.id, timeout: Self.callTimeout)
         var lines: [[CSVCell]] = [["by", "name"] + Ledger.UsageSum.csvHeader, ["total", ""] + report.total.cells]
-        for aspect in await [UsageAspect.model, .key(names), .group, .source, .day] {
+        for aspect in aspects {
             lines += aspect.lines(report).map { line in
                 let isCoded = aspect.code == "source" || aspect.code == "group"
                 return [.text(aspect.code), .text(isCoded ? line.name : aspect.label(line.name))] + line.sum.cells
@@ -28,27 +28,37 @@ extension Site {
         return Self.csv("usage-\(period.code).csv", lines)
     }
 
-    /// Somebody's requests, newest first, as they come from the ledger: no more than a page of them is in memory.
+    private func aspects(of user: UserID, _ visit: Visit) async throws -> [UsageAspect] {
+        let all = [UsageAspect.model, .key(await keyNames(of: user, visit)), .group, .source, .day]
+        guard let by = visit.query("by") else { return all }
+        guard let one = all.first(where: { $0.code == by }) else {
+            throw PageProblem(.badRequest, "No such list", "There are lists by model, key, group, source and day.")
+        }
+        return [one]
+    }
+
+    /// Somebody's requests of a month, newest first, as they come from the ledger: no more than a page of them is in memory.
     func eventsFile(of user: UserID, _ visit: Visit) async throws -> Response {
+        let period = try Period(visit)
         async let names = keyNames(of: user, visit)
         // Before the reply begins, so that a ledger that is away is a page and not an empty file.
-        let first = try await eventsForFile(of: user, before: nil, visit)
+        let first = try await eventsForFile(of: user, period, before: nil, visit)
         let file = EventsFile(keyNames: await names)
         return Self.csv(
-            "requests.csv",
+            "requests-\(period.code).csv",
             ResponseBody { writer in
                 try await file.write(to: &writer, first) { last in
-                    try await eventsForFile(of: user, before: last, visit)
+                    try await eventsForFile(of: user, period, before: last, visit)
                 }
             })
     }
 
     private func eventsForFile(
-        of user: UserID, before: Int64?, _ visit: Visit
+        of user: UserID, _ period: Period, before: Int64?, _ visit: Visit
     ) async throws(CallError) -> [Ledger.UsageEvent] {
-        try await ledger.call(
-            Ledger.Events(user: user, before: before, limit: EventsFile.eventsPerCall), request: visit.id,
-            timeout: Self.callTimeout)
+        let call = Ledger.Events(
+            user: user, before: before, limit: EventsFile.eventsPerCall, month: period.month)
+        return try await ledger.call(call, request: visit.id, timeout: Self.callTimeout)
     }
 
     /// The names of somebody's keys that are not revoked; nil when auth cannot say.

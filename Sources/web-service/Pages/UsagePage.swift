@@ -29,11 +29,10 @@ extension Site {
             Ledger.Events(user: person.id, before: before, limit: EventList.eventsPerPage + 1), request: visit.id,
             timeout: Self.callTimeout)
         let aspects = [UsageAspect.model, .key(await names), .day]
-        let sums = await report.map { report in
-            UsageSums(report, tables: aspects.map { $0.table(of: report) })
-        }
+        let found = await report
+        let sums = found.map { report in UsageSums(report, tables: aspects.map { $0.table(of: report) }) }
         return UsagePart(
-            period: period.text, picker: MonthPicker(for: period, action: path, since: person.created), sums: sums,
+            period: period.text, picker: MonthPicker(for: period, action: path, since: found?.firstMonth), sums: sums,
             sumsFile: sumsFile + "?month=" + period.code,
             requests: EventList(events, isFirstPage: before == nil, path: path, period: period))
     }

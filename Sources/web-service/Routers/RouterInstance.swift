@@ -6,8 +6,10 @@ import SharedProtocol
 /// One router as this web knows it: how much it has to do, and when it was last heard of.
 final class RouterInstance: Sendable {
     private struct State {
-        /// New routers are used at once; the first ping may take it back.
-        var lastHeard = NIODeadline.now()
+        /// For how long nothing was heard of it. New routers are used at once; the first pings may take it back.
+        var silence = TimeAmount.zero
+        /// Until when the silence is counted.
+        var lastPing = NIODeadline.now()
         var isDraining = false
         /// The pool's turn at which it was chosen last.
         var lastTurn: UInt64 = 0
@@ -44,12 +46,15 @@ final class RouterInstance: Sendable {
     var outstanding: Int { state.withLockedValue { $0.streams.count } }
 
     /// nil when it takes no requests. Of two with as much to do, the one not chosen for longer comes first.
-    func rank(at now: NIODeadline) -> Rank? {
+    var rank: Rank? {
         state.withLockedValue { state in
-            guard !state.isDraining, now - state.lastHeard < RouterPool.silenceLimit else { return nil }
+            guard !state.isDraining, state.silence < RouterPool.silenceLimit else { return nil }
             return Rank(outstanding: state.streams.count, lastTurn: state.lastTurn)
         }
     }
+
+    /// It sent something: it lives, however long it takes to answer a ping.
+    func heard() { state.withLockedValue { $0.silence = .zero } }
 
     /// It said that it takes no new requests.
     func drains() { state.withLockedValue { $0.isDraining = true } }
@@ -82,10 +87,16 @@ final class RouterInstance: Sendable {
     func ping() async {
         let isAlive =
             (try? await caller.call(Instance.Status(), request: nil, timeout: RouterPool.pingTimeout)) != nil
-        let now = NIODeadline.now()
+        pinged(isAlive: isAlive, at: .now())
+    }
+
+    /// Counts the silence, and only as much of it as a ping takes: what is beyond that, this web was late itself.
+    func pinged(isAlive: Bool, at now: NIODeadline) {
         let silence = state.withLockedValue { state in
-            if isAlive { state.lastHeard = now }
-            return now - state.lastHeard
+            let passed = min(now - state.lastPing, RouterPool.pingPeriod)
+            state.lastPing = now
+            state.silence = isAlive ? .zero : state.silence + passed
+            return state.silence
         }
         giveUp(after: silence)
     }

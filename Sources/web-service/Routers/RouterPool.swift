@@ -12,6 +12,8 @@ final class RouterPool: Service {
     /// The same while none is known, which is so when everything has just been started.
     static let impatience = Duration.milliseconds(20)
     static let pingTimeout = Duration.milliseconds(400)
+    /// From one ping that is not answered to the next.
+    static let pingPeriod = (interval + pingTimeout).timeAmount
     /// A router silent for this long gets no requests, and what it has not begun to answer goes elsewhere.
     static let silenceLimit = TimeAmount.milliseconds(1500)
     /// A router silent for this long is taken for dead, with the answers that it was relaying.
@@ -84,8 +86,7 @@ final class RouterPool: Service {
 
     /// Whether at least one router takes requests.
     var isReady: Bool {
-        let now = NIODeadline.now()
-        return all.contains { $0.rank(at: now) != nil }
+        all.contains { $0.rank != nil }
     }
 
     private var all: [RouterInstance] { state.withLockedValue { Array($0.routers.values) } }
@@ -115,11 +116,10 @@ final class RouterPool: Service {
     }
 
     private func choose(except tried: Set<String>) -> Choice? {
-        let now = NIODeadline.now()
-        return state.withLockedValue { state in
+        state.withLockedValue { state in
             var best: (router: RouterInstance, rank: RouterInstance.Rank)?
             for router in state.routers.values {
-                guard let rank = router.rank(at: now), tried.isEmpty || !tried.contains(router.path) else { continue }
+                guard let rank = router.rank, tried.isEmpty || !tried.contains(router.path) else { continue }
                 if best.map({ rank < $0.rank }) ?? true { best = (router, rank) }
             }
             guard let router = best?.router else { return nil }

@@ -39,6 +39,7 @@ final class RouterStream: Sendable {
             }
             let first = try await Self.first(of: stream)
             if first.isEmpty, isGivenUp.withLockedValue({ $0 }) { throw fellSilent }
+            router.heard()
             router.streamBegan(ticket)
             return RouterStream(stream, router, ticket, first: first, isGivenUp: isGivenUp)
         } catch {
@@ -70,7 +71,9 @@ final class RouterStream: Sendable {
             return first
         }
         if let first { return first }
-        return try await stream.next()
+        let events = try await stream.next()
+        router.heard()
+        return events
     }
 
     /// How the completion ended, once `next()` has returned no events. Throws when the router went away, or was given up.

@@ -25,12 +25,14 @@ struct PageTemplates: Sendable {
         library = MustacheLibrary(templates: templates)
     }
 
+    /// HTML has no U+0000, which may come with an address or a form: it is shown as what stands for such.
+    ///
     /// - Parameter name: a file's name without its ending.
     func render(_ name: String, _ page: some Sendable) -> String {
         guard let html = library.render(page, withTemplate: name) else {
             preconditionFailure("there is no template \(name)")
         }
-        return html
+        return html.utf8.contains(0) ? html.replacing("\0", with: "\u{FFFD}") : html
     }
 }
 

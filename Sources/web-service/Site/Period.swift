@@ -55,9 +55,10 @@ struct MonthPicker: Sendable {
     /// How far back the list goes; older months can be had by address.
     static let mostMonths = 36
 
-    /// - Parameter since: before it, there is nothing to choose.
-    init(for chosen: Period, action: String, since: Timestamp, now: Timestamp = .now()) {
-        var periods = Self.months(from: CalendarDay(since).month, to: CalendarDay(now).month).map(Period.month)
+    /// - Parameter first: before it, there is nothing to choose; nil: there is nothing but the current month.
+    init(for chosen: Period, action: String, since first: Month?, now: Timestamp = .now()) {
+        let last = CalendarDay(now).month
+        var periods = Self.months(from: first ?? last, to: last).map(Period.month)
         if chosen != .all, !periods.contains(chosen) { periods.append(chosen) }
         self.action = action
         months = (periods + [.all]).map { Choice(code: $0.code, text: $0.text, isChosen: $0 == chosen) }

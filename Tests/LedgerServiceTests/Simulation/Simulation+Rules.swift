@@ -42,6 +42,11 @@ extension Simulation {
                     pool.balance + pool.reserved == saved + pool.unsaved.total, "the entries do not add up: \(pool)")
             }
         }
+        let minted = try disk.read { database in
+            try Storage.SQLiteConnection(database).rows(
+                "SELECT request FROM entries WHERE kind = 'post' GROUP BY request, pool_id HAVING sum(tokens) > 0")
+        }
+        try require(minted.isEmpty, "a pool was given back more than it had paid")
         if TokenCount(posted) > mostGiven { tally.overspent += 1 }
         try require(TokenCount(posted) <= mostGiven, "more was spent than was ever given")
         let onDisk = Dictionary(uniqueKeysWithValues: billed.map { ($0[0] as String, TokenCount($0[1] as Int64)) })
@@ -69,7 +74,7 @@ extension Simulation {
         let groups = Bool.random(using: &random) ? ["default"] : ["default", "staff"]
         return .test(
             .test(random.next()), .test(.random(in: 1...3, using: &random), groups), prompt: TokenCount(prompt),
-            estimate: TokenCount(prompt / 3), outputs: .random(in: 0...2, using: &random),
+            outputs: .random(in: 0...2, using: &random),
             limit: TokenCount(.random(in: 0...90, using: &random)),
             model: Bool.random(using: &random) ? "small" : "big",
             owner: owner.rawValue, cap: chance(of: 3) ? 5000 : nil)

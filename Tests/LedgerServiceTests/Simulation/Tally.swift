@@ -11,6 +11,8 @@ struct Tally: CustomStringConvertible {
     var granted: TokenCount = 0
     var billed: TokenCount = 0
     var writtenOff: TokenCount = 0
+    /// By corrections: what dead webs' last progress had said too much.
+    var givenBack: TokenCount = 0
     /// Produced by requests whose web died, and billed to nobody: what came after the last progress that the ledger heard.
     var unbilled: TokenCount = 0
     var mostUnbilledOfOne: TokenCount = 0
@@ -42,6 +44,8 @@ struct Tally: CustomStringConvertible {
         died = [:]
     }
 
+    static let queryOfRefunds = "SELECT -sum(billed) FROM usage_events WHERE billed < 0"
+
     mutating func add(_ other: Tally) {
         requests += other.requests
         ledgerCrashes += other.ledgerCrashes
@@ -50,6 +54,7 @@ struct Tally: CustomStringConvertible {
         granted += other.granted
         billed += other.billed
         writtenOff += other.writtenOff
+        givenBack += other.givenBack
         unbilled += other.unbilled
         mostUnbilledOfOne = max(mostUnbilledOfOne, other.mostUnbilledOfOne)
         overspent += other.overspent
@@ -60,8 +65,8 @@ struct Tally: CustomStringConvertible {
     var description: String {
         """
         requests \(requests), ledger crashes \(ledgerCrashes), web crashes \(webCrashes), failed commits \
-        \(failedCommits), tokens granted \(granted), billed \(billed), written off \(writtenOff), unbilled after a web's \
-        death \(unbilled) (at most \(mostUnbilledOfOne) of one request), overspent \(overspent), lost posts \(lostPosts), \
+        \(failedCommits), tokens granted \(granted), billed \(billed), written off \(writtenOff), given back \
+        \(givenBack), unbilled after a web's death \(unbilled) (at most \(mostUnbilledOfOne) of one request), overspent \(overspent), lost posts \(lostPosts), \
         leaked reservations \(leaked)
         """
     }

@@ -40,6 +40,8 @@ public struct EndpointConfiguration: Sendable, Hashable {
 
 extension ModelConfiguration {
     static let mostTokens: TokenCount = 1_000_000_000
+    /// The pool that models without a budget of their own share.
+    static let reservedName = "default"
 
     /// Reads `models`; a model without a usable name is reported and left out.
     static func readAll(_ root: ConfigurationSection, timeouts: BackendTimeouts) -> [ModelConfiguration] {
@@ -66,6 +68,9 @@ extension ModelConfiguration {
         endpoints = EndpointConfiguration.readAll(section, model: name ?? "", timeouts: timeouts)
         section.finish()
         guard let name else { return nil }
+        if name == Self.reservedName {
+            section.complain("name", "“\(name)” is what budgets call the pool of all models without one of their own")
+        }
         self.name = ModelName(name)
     }
 }
