@@ -55,15 +55,31 @@ struct LedgerCalls: Sendable {
 
     private func addAdministration(to table: inout CallTable) {
         table.on(Ledger.SetOverride.self) { call, _ throws(CallError) in
-            try require(call.budget?.isWithinLimits ?? true, "A budget's numbers are out of range.")
-            try require(1...200 ~= call.pool.utf8.count, "A pool's name has 1 to 200 bytes.")
+            try requireWithinLimits(call.budget)
+            try require(Self.poolNameBytes ~= call.pool.utf8.count, "A pool's name has 1 to 200 bytes.")
             try await engine.setOverride(call)
+            return Done()
+        }
+        table.on(Ledger.SetGroupBudget.self) { call, _ throws(CallError) in
+            try requireWithinLimits(call.budget)
+            try require(1...100 ~= call.group.rawValue.utf8.count, "A group's name has 1 to 100 bytes.")
+            let pool = PoolName(call.entry)
+            try require(Self.poolNameBytes ~= pool.rawValue.utf8.count, "A model's name has 1 to 200 bytes.")
+            try require(pool.groupEntry == call.entry, "No model has this name.")
+            try await engine.setGroupBudget(call)
             return Done()
         }
         table.on(Ledger.Reset.self) { call, _ throws(CallError) in
             try await engine.reset(call.target)
             return Done()
         }
+    }
+
+    /// How long a pool's name may be, in bytes.
+    private static let poolNameBytes = 1...200
+
+    private func requireWithinLimits(_ budget: Budget?) throws(CallError) {
+        try require(budget?.isWithinLimits ?? true, "A budget's numbers are out of range.")
     }
 
     private func require(_ isValid: Bool, _ sentence: String) throws(CallError) {

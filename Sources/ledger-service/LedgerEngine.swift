@@ -23,6 +23,7 @@ protocol LedgerEngine: Sendable {
     func groupBudgets() async throws(CallError) -> [Ledger.GroupBudget]
     func overrides(of user: UserID) async throws(CallError) -> [Ledger.Override]
     func setOverride(_ call: Ledger.SetOverride) async throws(CallError)
+    func setGroupBudget(_ call: Ledger.SetGroupBudget) async throws(CallError)
     func reset(_ target: Ledger.Reset.Target) async throws(CallError)
     /// Returns when everything that was decided until now is on disk.
     func save() async throws(CallError)

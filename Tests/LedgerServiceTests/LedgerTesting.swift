@@ -115,9 +115,13 @@ extension GroupConfiguration {
 }
 
 extension Budgets {
-    /// - Parameter overrides: of user 1.
-    static func test(_ groups: [GroupConfiguration], overrides: [String: Budget] = [:]) -> Budgets {
-        var budgets = Budgets()
+    /// - Parameters:
+    ///   - panel: groups that admins made.
+    ///   - overrides: of user 1.
+    static func test(
+        _ groups: [GroupConfiguration], panel: [GroupConfiguration] = [], overrides: [String: Budget] = [:]
+    ) -> Budgets {
+        var budgets = Budgets(panel: Dictionary(uniqueKeysWithValues: panel.map { ($0.name, $0) }))
         _ = budgets.follow(Dictionary(uniqueKeysWithValues: groups.map { ($0.name, $0) }), [], at: .start)
         for (pool, budget) in overrides {
             _ = budgets.setOverride(budget, for: UserID(1), PoolName(rawValue: pool), at: .start)

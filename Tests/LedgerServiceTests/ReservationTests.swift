@@ -136,8 +136,9 @@ extension TestLedger {
 
 extension Ledger.Pool {
     static func test(
-        _ name: String = "default", balance: TokenCount, reserved: TokenCount = 0, max: TokenCount
+        _ name: String = "default", balance: TokenCount, reserved: TokenCount = 0, max: TokenCount,
+        refresh: TokenCount = 0, group: GroupName? = .everyone
     ) -> Ledger.Pool {
-        Ledger.Pool(name: name, balance: balance, reserved: reserved, max: max, refresh: 0, group: .everyone)
+        Ledger.Pool(name: name, balance: balance, reserved: reserved, max: max, refresh: refresh, group: group)
     }
 }

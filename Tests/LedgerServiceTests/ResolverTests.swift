@@ -3,21 +3,24 @@ import Testing
 @testable import SharedProtocol
 @testable import ledger_service
 
-/// Accounts are members of `default`, `a` and `b` unless the row says otherwise; the model is `m`.
+/// Accounts are members of `default`, `a` and `b` unless the row says otherwise; the model is `m`. Groups are the file's,
+/// but those in `panel`.
 struct ResolverTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var groups: [GroupConfiguration]
+        var panel: [GroupConfiguration]
         var members = ["default", "b", "a"]
         var overrides: [String: Budget]
         var expected: BudgetEntry?
 
         init(
-            _ description: String, _ groups: [GroupConfiguration], members: [String]? = nil,
-            overrides: [String: Budget] = [:], _ expected: BudgetEntry?
+            _ description: String, _ groups: [GroupConfiguration], panel: [GroupConfiguration] = [],
+            members: [String]? = nil, overrides: [String: Budget] = [:], _ expected: BudgetEntry?
         ) {
             testDescription = description
             self.groups = groups
+            self.panel = panel
             self.overrides = overrides
             self.members = members ?? ["default", "b", "a"]
             self.expected = expected
@@ -88,19 +91,49 @@ struct ResolverTests {
         Row(
             "an override needs no group", [], members: [], overrides: ["default": .of(4)], entry("default", nil, .of(4))
         ),
+        Row(
+            "a panel's group counts as a file's", [.test("default", .of(10))], panel: [.test("a", .of(30))],
+            entry("default", "a", .of(30))),
+        Row(
+            "the more generous of a file's and a panel's group wins", [.test("default", .of(40))],
+            panel: [.test("a", .of(30))], entry("default", "default", .of(40))),
+        Row(
+            "a panel's entry for the model comes before a file's default", [.test("default", .unlimited)],
+            panel: [.test("a", models: ["m": .of(5)])], entry("m", "a", .of(5))),
+        Row(
+            "of equal ones of both kinds the first by name wins", [.test("b", .of(10))],
+            panel: [.test("a", .of(10))], entry("default", "a", .of(10))),
+        Row(
+            "a panel's entry of 0 is no access", [.test("default", .of(10))],
+            panel: [.test("a", models: ["m": .of(0)])],
+            nil),
+        Row(
+            "a panel's group that one is not in gives nothing", [.test("default", .of(10))],
+            panel: [.test("c", .of(30))], entry("default", "default", .of(10))),
+        Row(
+            "the file's group of a name is all there is of it", [.test("a", .of(10))],
+            panel: [.test("a", .of(30), models: ["m": .of(40)])], entry("default", "a", .of(10))),
+        Row(
+            "also when the file disables it", [.test("default", .of(10)), .test("a", isDisabled: true)],
+            panel: [.test("a", .of(30))], entry("default", "default", .of(10))),
+        Row(
+            "an override comes before a panel's group", [], panel: [.test("a", .unlimited)],
+            overrides: ["default": .of(4)], entry("default", nil, .of(4))),
     ]
 
     @Test(arguments: rows)
     func theFirstThatExistsAndTheMostGenerousOfThose(row: Row) {
-        let budgets = Budgets.test(row.groups, overrides: row.overrides)
+        let budgets = Budgets.test(row.groups, panel: row.panel, overrides: row.overrides)
         #expect(Resolver.entry(for: .test(1, row.members), model: ModelName("m"), in: budgets) == row.expected)
         #expect(
             Resolver.entry(for: .test(1, row.members.reversed()), model: ModelName("m"), in: budgets) == row.expected)
     }
 
-    func pools(_ groups: [GroupConfiguration], overrides: [String: Budget] = [:], cap: TokenCount? = nil) -> [PoolKey]?
-    {
-        let budgets = Budgets.test(groups, overrides: overrides)
+    func pools(
+        _ groups: [GroupConfiguration], panel: [GroupConfiguration] = [], overrides: [String: Budget] = [:],
+        cap: TokenCount? = nil
+    ) -> [PoolKey]? {
+        let budgets = Budgets.test(groups, panel: panel, overrides: overrides)
         return Resolver.access(
             for: .test(1, ["default", "a"]), model: ModelName("m"), key: KeyID(7), keyCap: cap, in: budgets)?
             .limits.map(\.pool)
@@ -116,5 +149,8 @@ struct ResolverTests {
         // An override is a limit of its own, and the group's does not count.
         #expect(pools([.test("a", .of(20), shared: .of(99))], overrides: ["default": .of(5)]) == [own])
         #expect(pools([.test("a", .of(20), shared: .of(0))]) == nil)
+        let shared = [own, .shared(GroupName("a"))]
+        #expect(pools([], panel: [.test("a", .of(20), shared: .of(99))]) == shared)
+        #expect(pools([.test("a", .of(20))], panel: [.test("a", .of(20), shared: .of(99))]) == [own])
     }
 }

@@ -47,6 +47,22 @@ import Testing
         #expect(try await other.call(Ledger.Reserve.test(limit: 4000)).grant?.limitedBy == nil)
     }
 
+    @Test func aGroupsBudgetThroughOneHoldsInTheOther() async throws {
+        let store = try TestDatabase(.postgres)
+        let groups = [GroupConfiguration.test("default", .of(10))]
+        let (one, other) = (try await TestLedger(groups, in: store), try await TestLedger(groups, in: store))
+        let account = Ledger.Account.test(1, ["default", "lab"])
+        for (entry, budget) in [(Ledger.GroupEntry.default, Budget.of(5000)), (.shared, .of(3000))] {
+            _ = try await one.call(Ledger.SetGroupBudget(group: GroupName("lab"), entry: entry, budget: budget))
+        }
+        let call = Ledger.Reserve.test(.random(), account, limit: 4000)
+        #expect(try await other.call(call).grant == Ledger.Grant(reserved: 3000, outputLimit: 3000, limitedBy: .group))
+        _ = try await other.call(Ledger.SetGroupBudget(group: GroupName("lab"), entry: .shared, budget: nil))
+        #expect(try await one.call(Ledger.Reserve.test(.random(), account, limit: 2000)).grant?.limitedBy == nil)
+        let listed = try await one.call(Ledger.GroupBudgets())
+        #expect(try await other.call(Ledger.GroupBudgets()) == listed)
+    }
+
     @Test func whatOneGivesBackTheOthersWaitingRequestGets() async throws {
         let store = try TestDatabase(.postgres)
         let groups = [GroupConfiguration.test("default", .of(100))]

@@ -54,7 +54,9 @@ struct SiteFixture {
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: "x", path: path, headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(string: body)))
-        let source = ApplicationRequestContextSource(channel: EmbeddedChannel(), logger: Logger(label: "test"))
+        let channel = EmbeddedChannel()
+        channel.remoteAddress = try SocketAddress(ipAddress: "192.0.2.7", port: 4_711)
+        let source = ApplicationRequestContextSource(channel: channel, logger: Logger(label: "test"))
         let response = try await respond(request, WebContext(source: source))
         let collector = BodyCollector()
         try await response.body.write(collector)
@@ -104,6 +106,8 @@ final class ScriptedServices: Sendable {
     let isAway = NIOLockedValueBox(false)
     let isLedgerAway = NIOLockedValueBox(false)
     let isDisabled = NIOLockedValueBox(false)
+    /// Calls that begin so fail as if their service were away.
+    let failing = NIOLockedValueBox<String?>(nil)
     /// Names of the calls that were made.
     let calls = NIOLockedValueBox<[String]>([])
     let pools = NIOLockedValueBox([
@@ -115,6 +119,16 @@ final class ScriptedServices: Sendable {
     /// How many requests everyone has made; they have the ids from 1.
     let eventCount = NIOLockedValueBox<Int64>(0)
     let users = NIOLockedValueBox([Auth.UserRecord(person: .ada, isDisabled: false)])
+    let groups = NIOLockedValueBox([
+        Auth.GroupRecord(name: .everyone, title: "default", origin: .file, isDisabled: false, handMembers: 0),
+        Auth.GroupRecord(name: "lab & co", title: "lab & co", origin: .file, isDisabled: true, handMembers: 1_000),
+        Auth.GroupRecord(name: "chem", title: "Chemistry <b>", origin: .panel, isDisabled: false, handMembers: 2),
+    ])
+    let members = NIOLockedValueBox<[Auth.Member]>([])
+    let sessions = NIOLockedValueBox<[Auth.SessionSummary]>([])
+    /// How many entries the audit log has.
+    let auditCount = NIOLockedValueBox<Int64>(0)
+    let keys = NIOLockedValueBox([key])
 
     var auth: CallTable {
         var table = CallTable()
@@ -135,18 +149,20 @@ final class ScriptedServices: Sendable {
         }
         table.on(Auth.ListKeys.self) { [self] _, _ throws(CallError) in
             try answer("list")
-            return [Self.key]
+            return keys.withLockedValue { $0 }
         }
         table.on(Auth.CreateKey.self) { [self] call, _ throws(CallError) in
-            try answer("create")
-            if call.name.isEmpty { throw CallError(.refused, "A key needs a name.") }
+            let models = call.models.map { "\($0.map(\.rawValue))" } ?? "all"
+            try answer("create \(call.name) \(call.cap ?? 0) \(call.expires?.rfc3339 ?? "never") \(models)")
+            if call.name == "one too many" { throw CallError(.refused, "You have 20 keys, and cannot have more.") }
             return Auth.NewKey(secret: "sk-lumen-shown-once", summary: Self.key)
         }
         table.on(Auth.RevokeKey.self) { [self] call, _ throws(CallError) in
-            try answer("revoke \(call.key)")
+            try answer("revoke \(call.key)\(call.by.map { " by \($0.email)" } ?? "")")
             return Done()
         }
         addAdminCalls(toAuth: &table)
+        addAccessCalls(toAuth: &table)
         return table
     }
 
@@ -169,10 +185,11 @@ final class ScriptedServices: Sendable {
     func answer(_ name: String, isLedgers: Bool = false) throws(CallError) {
         calls.withLockedValue { $0.append(name) }
         let isAway = isAway.withLockedValue { $0 } || isLedgers && isLedgerAway.withLockedValue { $0 }
-        if name != "resume", isAway { throw CallError(.unavailable, "socket /secret/path") }
+        let isFailing = failing.withLockedValue { $0.map(name.hasPrefix) ?? false }
+        if name != "resume", isAway || isFailing { throw CallError(.unavailable, "socket /secret/path") }
     }
 
-    private static let key = Auth.KeySummary(
+    static let key = Auth.KeySummary(
         id: KeyID(7), name: "<i>laptop</i>", hint: "sk-lumen-Ab…yZ", created: Timestamp(1_700_000_000_000),
         lastUsed: nil)
 }

@@ -110,12 +110,6 @@ import Testing
         #expect(list.body.contains("Lumen &amp; Co"))
     }
 
-    @Test func aRefusedKeyIsExplainedOnThePage() async throws {
-        let reply = try await fixture.send(.post, "/keys", origin: SiteFixture.origin, body: "name=")
-        #expect(reply.status == .unprocessableContent)
-        #expect(reply.body.contains("A key needs a name."))
-    }
-
     @Test func revokingGoesBackToTheList() async throws {
         let reply = try await fixture.send(.post, "/keys/7/revoke", origin: SiteFixture.origin)
         #expect(reply.status == .seeOther)

@@ -48,7 +48,27 @@ extension Ledger {
         }
     }
 
-    /// Every group's budgets and its shared pool.
+    /// Gives a group that admins made a budget, or takes it away. Durable before it is answered. What a pool holds beyond a
+    /// lower maximum goes at once; a higher one adds nothing. `refused`: the configuration file names the group.
+    /// `invalid_params`: not a budget, a group's name or a model's.
+    public struct SetGroupBudget: Call {
+        public static let method = "ledger.set_group_budget"
+        public static let isIdempotent = true
+        public typealias Reply = Done
+
+        public var group: GroupName
+        public var entry: GroupEntry
+        /// Absent: the group gives none.
+        public var budget: Budget?
+
+        public init(group: GroupName, entry: GroupEntry, budget: Budget?) {
+            self.group = group
+            self.entry = entry
+            self.budget = budget
+        }
+    }
+
+    /// The budgets of every group of the configuration file, and of every other one that has been given any.
     public struct GroupBudgets: Call {
         public static let method = "ledger.group_budgets"
         public static let isIdempotent = true
@@ -98,19 +118,40 @@ extension Ledger {
         }
     }
 
+    /// What a group has a budget for.
+    public enum GroupEntry: Codable, Sendable, Hashable {
+        /// Each member's pool for all models without one of their own.
+        case `default`
+        /// Each member's pool for a model.
+        case model(ModelName)
+        /// The pool that all members draw from, beside their own.
+        case shared
+    }
+
     public struct GroupBudget: Codable, Sendable, Hashable {
         public var group: GroupName
+        /// By the configuration file; of a group that admins made, auth knows.
         public var isDisabled: Bool
         /// `default` and models, by name.
         public var budgets: [Override]
         /// What the members share, as it is now; absent when they share nothing.
         public var shared: Pool?
+        /// The configuration file names the group, so that its budgets are changed there only. Absent from a ledger that
+        /// knows no others.
+        public var isLocked: Bool?
+        /// The budget of what they share.
+        public var sharedBudget: Budget?
 
-        public init(group: GroupName, isDisabled: Bool, budgets: [Override], shared: Pool?) {
+        public init(
+            group: GroupName, isDisabled: Bool, budgets: [Override], shared: Pool?, isLocked: Bool? = nil,
+            sharedBudget: Budget? = nil
+        ) {
             self.group = group
             self.isDisabled = isDisabled
+            self.isLocked = isLocked
             self.budgets = budgets
             self.shared = shared
+            self.sharedBudget = sharedBudget
         }
     }
 

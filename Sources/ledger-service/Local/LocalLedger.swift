@@ -73,6 +73,11 @@ struct LocalLedger: LedgerEngine {
         try await journal.save()
     }
 
+    func setGroupBudget(_ call: Ledger.SetGroupBudget) async throws(CallError) {
+        try book.step { book, moment throws(CallError) in try book.setGroupBudget(call, at: moment.wall) }
+        try await journal.save()
+    }
+
     func reset(_ target: Ledger.Reset.Target) async throws(CallError) {
         try book.step { book, moment throws(CallError) in try book.reset(target, at: moment.wall) }
         try await journal.save()

@@ -13,6 +13,23 @@ struct PoolName: Identifier {
     static let cap = PoolName("cap")
 
     init(_ model: ModelName) { self.init(model.rawValue) }
+
+    init(_ entry: Ledger.GroupEntry) {
+        switch entry {
+        case .default: self = .general
+        case .model(let model): self.init(model)
+        case .shared: self = .shared
+        }
+    }
+
+    /// What a group's budget for a pool of this name is for.
+    var groupEntry: Ledger.GroupEntry {
+        switch self {
+        case .general: .default
+        case .shared: .shared
+        default: .model(ModelName(rawValue))
+        }
+    }
 }
 
 /// Whose tokens a pool holds.

@@ -27,7 +27,8 @@ extension Book {
             }
             return Ledger.GroupBudget(
                 group: group.name, isDisabled: group.isDisabled, budgets: entries,
-                shared: group.sharedBudget.map { sharedBalance(of: group.name, $0, at: now) })
+                shared: group.sharedBudget.map { sharedBalance(of: group.name, $0, at: now) },
+                isLocked: budgets.file[group.name] != nil, sharedBudget: group.sharedBudget)
         }
     }
 
@@ -41,6 +42,10 @@ extension Book {
         if budgets.setOverride(call.budget, for: call.user, PoolName(rawValue: call.pool), at: now) {
             unsaved.areBudgetsBehind = true
         }
+    }
+
+    mutating func setGroupBudget(_ call: Ledger.SetGroupBudget, at now: Timestamp) throws(CallError) {
+        if try budgets.setGroupBudget(call, at: now) { unsaved.areBudgetsBehind = true }
     }
 
     /// Sets a pool to what it begins with.

@@ -1,7 +1,8 @@
 import SharedProtocol
 
-/// The budgets in force, the groups' from the configuration and the users' own, and since when each accrues: a pool's clock
-/// starts when the user or the entry came to be, whichever is later. Time in which an entry gave no refill does not count.
+/// The budgets in force, the groups' from the configuration and from admins and the users' own, and since when each accrues:
+/// a pool's clock starts when the user or the entry came to be, whichever is later. Time in which an entry gave no refill
+/// does not count.
 struct Budgets: Sendable {
     /// What a stored clock belongs to.
     struct Key: Hashable, Sendable {
@@ -14,6 +15,11 @@ struct Budgets: Sendable {
         var since: Timestamp
     }
 
+    /// Of the configuration file.
+    private(set) var file: [GroupName: GroupConfiguration] = [:]
+    /// Of groups that admins made, as they set them. They rest while the file names the group.
+    private(set) var panel: [GroupName: GroupConfiguration]
+    /// Those that hold: the file's, and admins' that it does not name.
     private(set) var groups: [GroupName: GroupConfiguration] = [:]
     private(set) var models: [ModelConfiguration] = []
     private(set) var clocks: [Key: Clock]
@@ -26,26 +32,29 @@ struct Budgets: Sendable {
     static let mostChanges = 1000
 
     init(
-        clocks: [Key: Clock] = [:], overrides: [UserID: [PoolName: Clock]] = [:], changes: [Timestamp] = []
+        clocks: [Key: Clock] = [:], overrides: [UserID: [PoolName: Clock]] = [:],
+        panel: [GroupName: GroupConfiguration] = [:], changes: [Timestamp] = []
     ) {
         self.clocks = clocks
         self.overrides = overrides
+        self.panel = panel
         self.changes = changes
     }
 
-    /// Goes by these groups and models, whose budgets are known already.
-    mutating func use(_ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
-        self.groups = groups
+    /// Goes by this file's groups and models, whose budgets are known already.
+    mutating func use(_ file: [GroupName: GroupConfiguration], _ models: [ModelConfiguration]) {
+        self.file = file
         self.models = models
+        groups = panel.merging(file) { _, ofFile in ofFile }
     }
 
-    /// Takes over the budgets of `groups`, from `now` on.
+    /// Takes over the budgets of the file's groups, from `now` on.
     ///
     /// - Returns: whether any budget is another than before.
     mutating func follow(
-        _ groups: [GroupName: GroupConfiguration], _ models: [ModelConfiguration], at now: Timestamp
+        _ file: [GroupName: GroupConfiguration], _ models: [ModelConfiguration], at now: Timestamp
     ) -> Bool {
-        use(groups, models)
+        use(file, models)
         var new: [Key: Clock] = [:]
         for (name, group) in groups where !group.isDisabled {
             for (pool, budget) in group.budgetsByPool {
@@ -67,6 +76,24 @@ struct Budgets: Sendable {
         let old = overrides[user]?[pool]
         overrides[user, default: [:]][pool] = budget.map { Clock($0, after: old, at: now) }
         if overrides[user]?.isEmpty == true { overrides[user] = nil }
+        noteChange(at: now)
+        return true
+    }
+
+    /// Gives a group that admins made a budget, or takes it away.
+    ///
+    /// - Returns: whether that is another than before.
+    mutating func setGroupBudget(_ call: Ledger.SetGroupBudget, at now: Timestamp) throws(CallError) -> Bool {
+        guard file[call.group] == nil else {
+            throw CallError(.refused, "The configuration file names this group: its budgets are changed there.")
+        }
+        var group = panel[call.group] ?? GroupConfiguration(name: call.group)
+        guard group[call.entry] != call.budget else { return false }
+        group[call.entry] = call.budget
+        panel[call.group] = group.budgetsByPool.isEmpty ? nil : group
+        groups[call.group] = panel[call.group]
+        let key = Key(group: call.group, pool: PoolName(call.entry))
+        clocks[key] = call.budget.map { Clock($0, after: clocks[key], at: now) }
         noteChange(at: now)
         return true
     }
@@ -110,6 +137,23 @@ extension Budgets.Clock {
 }
 
 extension GroupConfiguration {
+    subscript(entry: Ledger.GroupEntry) -> Budget? {
+        get {
+            switch entry {
+            case .default: defaultBudget
+            case .model(let model): modelBudgets[model]
+            case .shared: sharedBudget
+            }
+        }
+        set {
+            switch entry {
+            case .default: defaultBudget = newValue
+            case .model(let model): modelBudgets[model] = newValue
+            case .shared: sharedBudget = newValue
+            }
+        }
+    }
+
     /// The entries of members' own pools, and of the one that they share.
     var budgetsByPool: [PoolName: Budget] {
         var budgets = Dictionary(uniqueKeysWithValues: modelBudgets.map { (PoolName($0), $1) })

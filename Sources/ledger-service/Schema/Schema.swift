@@ -8,7 +8,22 @@ enum Schema {
             2, sqlite: poolsOfGroupsAndKeys + reservationsAndOwners + budgetsOfUsers + usageSums,
             postgres: money + usage),
         Migration(3, sqlite: lostPayments + refundsOfSQLite, postgres: lostPayments + refundsOfPostgres),
+        Migration(4, sqlite: groupBudgets("INTEGER", "STRICT, WITHOUT ROWID"), postgres: groupBudgets("BIGINT", "")),
     ]
+
+    /// The budgets that admins gave groups, within `Budget`'s limits; max NULL is unlimited. Since when one holds is in `budgets`.
+    private static func groupBudgets(_ integer: String, _ options: String) -> String {
+        """
+        CREATE TABLE group_budgets (
+            group_name TEXT NOT NULL CHECK (length(group_name) BETWEEN 1 AND 100),
+            pool TEXT NOT NULL CHECK (length(pool) BETWEEN 1 AND 200),
+            max \(integer) CHECK (max BETWEEN 0 AND 1000000000000000),
+            refresh \(integer) NOT NULL CHECK (refresh BETWEEN 0 AND 1000000000000),
+            starting \(integer) NOT NULL CHECK (starting BETWEEN 0 AND coalesce(max, 1000000000000000)),
+            PRIMARY KEY (group_name, pool)
+        ) \(options)
+        """
+    }
 
     private static let firstOfSQLite = """
         -- max and refresh are NULL while the pool waits for its first touch under changed budgets; with refresh set,

@@ -20,30 +20,29 @@ struct SharedBudgets: Sendable {
         guard let row else { throw CallError(.storageFailed, "The ledger's tables are incomplete.") }
         if row[1] as Int64 != revision {
             revision = row[1]
-            let stored = try BudgetStore.load(connection)
-            var current = Budgets(clocks: stored.clocks, overrides: stored.overrides, changes: stored.changes)
-            current.use(budgets.groups, budgets.models)
-            budgets = current
+            var stored = try BudgetStore.load(connection)
+            stored.use(budgets.file, budgets.models)
+            budgets = stored
         }
         return Moment(wall: Timestamp(row[0]), uptime: row[0])
     }
 
-    /// Takes over what another copy has read, under the groups that hold here.
+    /// Takes over what another copy has read, under the file's groups that hold here.
     mutating func adopt(_ other: SharedBudgets) {
         guard other.revision > revision else { return }
-        let (groups, models) = (budgets.groups, budgets.models)
+        let (file, models) = (budgets.file, budgets.models)
         self = other
-        use(groups, models)
+        use(file, models)
     }
 
     /// Makes a change, alone among all ledgers, and has all of them see it.
     mutating func change(
         at clock: (@Sendable () -> Moment)?, _ connection: any SQLConnection,
-        _ body: (inout Budgets, Timestamp) -> Bool
+        _ body: (inout Budgets, Timestamp) throws -> Bool
     ) throws {
         _ = try connection.rows("SELECT revision FROM budget_revision FOR UPDATE")
         let moment = try bringUp(connection)
-        guard body(&budgets, (clock?() ?? moment).wall) else { return }
+        guard try body(&budgets, (clock?() ?? moment).wall) else { return }
         try BudgetStore.write(budgets, connection)
         try connection.execute("UPDATE budget_revision SET revision = revision + 1")
         revision += 1
@@ -65,7 +64,7 @@ final class BudgetCache: Sendable {
     }
 
     /// Makes a change of the budgets, alone among all ledgers. On a copy: what does not commit has not happened.
-    func change(_ connection: any SQLConnection, _ body: (inout Budgets, Timestamp) -> Bool) throws {
+    func change(_ connection: any SQLConnection, _ body: (inout Budgets, Timestamp) throws -> Bool) throws {
         var changed = copy
         try changed.change(at: clock, connection, body)
     }

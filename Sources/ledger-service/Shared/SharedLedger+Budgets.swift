@@ -26,6 +26,10 @@ extension SharedLedger {
         }
     }
 
+    func setGroupBudget(_ call: Ledger.SetGroupBudget) async throws(CallError) {
+        try await change { budgets, now in try budgets.setGroupBudget(call, at: now) }
+    }
+
     func balances(of account: Ledger.Account) async throws(CallError) -> Ledger.BalanceSheet {
         try await read { book, moment in
             let keys = Set(
@@ -59,7 +63,9 @@ extension SharedLedger {
         }
     }
 
-    private func change(_ body: @escaping @Sendable (inout Budgets, Timestamp) -> Bool) async throws(CallError) {
+    private func change(
+        _ body: @escaping @Sendable (inout Budgets, Timestamp) throws -> Bool
+    ) async throws(CallError) {
         try await database.write(isolation: .readCommitted) { [budgets] connection in
             try budgets.change(connection, body)
         }

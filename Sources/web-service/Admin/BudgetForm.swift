@@ -10,7 +10,7 @@ struct BudgetInput: Decodable {
     var starting: String?
 }
 
-/// The form in which an admin gives a user a budget: what is in its fields, and what is wrong with it.
+/// The form in which an admin gives a user or a group a budget: what is in its fields, and what is wrong with it.
 struct BudgetForm: Sendable {
     var pool: String
     var pools: [Choice]
@@ -72,9 +72,9 @@ struct BudgetForm: Sendable {
         }
     }
 
-    /// A fresh form, or one with the budget that the user has.
-    init(editing pool: String?, of overrides: [Ledger.Override], pools names: [String]) {
-        let present = overrides.first { $0.pool == pool }?.budget
+    /// A fresh form, or one with a budget that there is.
+    init(editing pool: String?, of budgets: [Ledger.Override], pools names: [String]) {
+        let present = budgets.first { $0.pool == pool }?.budget
         self.pool = pool.flatMap { names.contains($0) ? $0 : nil } ?? "default"
         pools = Self.choices(names, chosen: self.pool)
         var most: TokenCount?
@@ -87,10 +87,17 @@ struct BudgetForm: Sendable {
     }
 
     private static func choices(_ names: [String], chosen: String) -> [Choice] {
-        names.map { name in
-            Choice(
-                name: name, label: name == "default" ? "All models without a budget of their own" : name,
-                isChosen: name == chosen)
+        names.map { Choice(name: $0, label: label(of: $0), isChosen: $0 == chosen) }
+    }
+
+    /// What stands for the pool that a group's members share; no model has this name.
+    static let sharedPool = "*"
+
+    static func label(of pool: String) -> String {
+        switch pool {
+        case "default": "All models without a budget of their own"
+        case sharedPool: "All members together"
+        default: pool
         }
     }
 }
@@ -128,7 +135,7 @@ struct BudgetRow: Sendable {
     init(_ entry: Ledger.Override) {
         pool = entry.pool
         poolEncoded = entry.pool.percentEncoded
-        label = entry.pool == "default" ? "All models without a budget of their own" : entry.pool
+        label = BudgetForm.label(of: entry.pool)
         max = entry.budget.max.text
         refresh = entry.budget.refresh > .zero ? entry.budget.refresh.grouped : "none"
         starting = entry.budget.max == .unlimited ? "" : entry.budget.starting.grouped

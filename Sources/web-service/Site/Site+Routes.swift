@@ -76,8 +76,12 @@ extension Site {
     ) -> @Sendable (Request, WebContext) async throws -> Response {
         { request, context in
             guard let person = try await person(of: request, context.request) else { throw PageProblem.signedOut }
+            let client = IPAddress.client(
+                peer: context.channel.remoteAddress, headers: request.headers,
+                trusted: configuration().app.trustedProxies)
             let visit = Visit(
-                request: request, parameters: context.parameters, person: person, id: context.request)
+                request: request, parameters: context.parameters, person: person, id: context.request,
+                client: client?.description ?? "")
             return try await handler(visit)
         }
     }

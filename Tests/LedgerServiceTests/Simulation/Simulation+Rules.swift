@@ -71,7 +71,7 @@ extension Simulation {
 
     mutating func randomReserve(_ owner: InstanceID) -> Ledger.Reserve {
         let prompt = Int64.random(in: 0...60, using: &random)
-        let groups = Bool.random(using: &random) ? ["default"] : ["default", "staff"]
+        let groups = [["default"], ["default", "staff"], ["default", "lab"]].randomElement(using: &random) ?? []
         return .test(
             .test(random.next()), .test(.random(in: 1...3, using: &random), groups), prompt: TokenCount(prompt),
             outputs: .random(in: 0...2, using: &random),
@@ -80,21 +80,35 @@ extension Simulation {
             owner: owner.rawValue, cap: chance(of: 3) ? 5000 : nil)
     }
 
-    mutating func changeBudgets() {
+    /// - Parameter ofPanel: of a group that admins made, else of the file's, which now and then names that group, too.
+    mutating func changeBudgets(ofPanel: Bool = false) {
+        if ofPanel {
+            for entry in [Ledger.GroupEntry.default, .model(ModelName("big")), .shared] {
+                let call = Ledger.SetGroupBudget(group: GroupName("lab"), entry: entry, budget: randomBudget(entry))
+                let isRefused = (try? book.setGroupBudget(call, at: now.wall)) == nil
+                #expect(isRefused == (groups[call.group] != nil), "the file's groups are the file's")
+            }
+        } else {
+            groups = [:]
+            for name in ["default", "staff"] + (chance(of: 4) ? ["lab"] : []) {
+                var group = GroupConfiguration.test(name, randomBudget(.default))
+                group.modelBudgets[ModelName("big")] = randomBudget(.model(ModelName("big")))
+                group.sharedBudget = randomBudget(.shared)
+                group.isDisabled = chance(of: 6)
+                groups[group.name] = group
+            }
+            book.follow(groups, Self.models, at: now.wall)
+        }
+        // Three users with two pools, three groups, a key: what each begins with at most.
+        if mostGiven == 0 { mostGiven = 53_000 }
+    }
+
+    private mutating func randomBudget(_ entry: Ledger.GroupEntry) -> Budget? {
+        if entry == .shared { return Bool.random(using: &random) ? .of(6000, refresh: 500) : nil }
         let budgets: [Budget?] = [
             nil, .of(0), .of(300, refresh: 50), .of(400, refresh: 500, starting: 10), .of(2000), .of(5000), .unlimited,
         ]
-        groups = [:]
-        for name in ["default", "staff"] {
-            var group = GroupConfiguration.test(name, budgets.randomElement(using: &random) ?? nil)
-            group.modelBudgets[ModelName("big")] = budgets.randomElement(using: &random) ?? nil
-            group.sharedBudget = Bool.random(using: &random) ? .of(6000, refresh: 500) : nil
-            group.isDisabled = chance(of: 6)
-            groups[group.name] = group
-        }
-        book.follow(groups, Self.models, at: now.wall)
-        // Three users with two pools, two groups, a key: what each begins with at most.
-        if mostGiven == 0 { mostGiven = 47_000 }
+        return budgets.randomElement(using: &random) ?? nil
     }
 
     mutating func administer() {

@@ -53,7 +53,7 @@ struct Simulation {
         case 66..<84: try commit()
         case 84..<88: passTime()
         case 88..<90: sweep()
-        case 90..<92: changeBudgets()
+        case 90..<92: changeBudgets(ofPanel: Bool.random(using: &random))
         case 92..<93: administer()
         case 93..<95: if let request = book.waiting.keys.min(by: { $0.rawValue < $1.rawValue }) { giveUp(request) }
         case 95..<97: try crashLedger()

@@ -40,11 +40,14 @@ public struct GroupRule: Sendable, Hashable {
 extension GroupConfiguration {
     private static let placeholder = "<group>"
 
+    /// A group that nobody belongs to by rule and that gives nothing.
+    public init(name: GroupName) {
+        self.init(name: name, rules: [], match: .all, isDisabled: false, defaultBudget: nil, modelBudgets: [:])
+    }
+
     /// Reads `groups`; `default` is always there, without budgets if the file does not name it.
     static func readAll(_ root: ConfigurationSection, models: [ModelName]) -> [GroupName: GroupConfiguration] {
-        let everyone = GroupConfiguration(
-            name: .everyone, rules: [], match: .all, isDisabled: false, defaultBudget: nil, modelBudgets: [:])
-        var groups = [GroupName.everyone: everyone]
+        var groups = [GroupName.everyone: GroupConfiguration(name: .everyone)]
         let section = root.section("groups")
         for key in section.remainingKeys {
             let name = GroupName(key)
