@@ -10,6 +10,7 @@ struct Completions: Sendable {
     static let attemptLimit = 3
     /// The paths that requests may go to.
     static let operations: Set<Router.Operation> = [.chatCompletions, .completions, .embeddings]
+    private static let refusal = Router.Completion(failure: .draining)
 
     let directory: EndpointDirectory
     let client: HTTPClient
@@ -32,26 +33,43 @@ struct Completions: Sendable {
     func complete(
         _ call: Router.Complete, _ body: ByteBuffer?, _ context: CallContext, _ events: EventSink
     ) async throws(CallError) -> Router.Completion {
-        guard Self.operations.contains(call.operation) else {
-            throw CallError(.invalidParams, "there is no operation \(call.operation)")
+        let course = try begin(call, body, context)
+        if drain.isDraining { return Self.refusal }
+        while let attempt = next(in: course, events) {
+            do throws(AttemptError) {
+                try await attempt.run(course.body, until: course.deadline)
+                course.end(attempt, nil)
+            } catch {
+                course.end(attempt, error)
+                logFailedAttempt(course, context)
+            }
         }
-        let body = try RequestBody(body, of: call)
-        if drain.isDraining { return Router.Completion(failure: .draining) }
-        var course = Course()
-        let deadline = min(context.deadline, course.started + totalTimeout().timeAmount)
-        while course.mayTry, let choice = directory.choose(call.model, excluding: course.tried) {
-            let attempt = Attempt(endpoint: choice.endpoint, call: call, client: client, events: events)
-            await course.follow(attempt, choice, body, until: deadline)
-            choice.endpoint.record.release(choice.admission)
-            logFailedAttempt(course, context)
-        }
-        let completion = course.completion
-        logEnd(call, completion, course, context)
-        return completion
+        return end(course, context)
     }
 }
 
 extension Completions {
+    @inline(never)
+    private func begin(
+        _ call: Router.Complete, _ body: ByteBuffer?, _ context: CallContext
+    ) throws(CallError) -> Course {
+        guard Self.operations.contains(call.operation) else {
+            throw CallError(.invalidParams, "there is no operation \(call.operation)")
+        }
+        return try Course(call, body, within: totalTimeout(), until: context.deadline)
+    }
+
+    @inline(never)
+    private func next(in course: Course, _ events: EventSink) -> Attempt? {
+        guard course.mayTry, let choice = directory.choose(course.call.model, excluding: course.tried) else {
+            return nil
+        }
+        let attempt = Attempt(choice, course.call, client, events)
+        course.begin(attempt)
+        return attempt
+    }
+
+    @inline(never)
     private func logFailedAttempt(_ course: Course, _ context: CallContext) {
         guard let failure = course.failures.last, let endpoint = course.tried.last, course.mayTry else { return }
         log.notice(
@@ -62,11 +80,11 @@ extension Completions {
             ])
     }
 
-    private func logEnd(
-        _ call: Router.Complete, _ completion: Router.Completion, _ course: Course, _ context: CallContext
-    ) {
+    @inline(never)
+    private func end(_ course: Course, _ context: CallContext) -> Router.Completion {
+        let completion = course.completion
         var metadata: Logger.Metadata = [
-            "request_id": "\(context.request?.rawValue ?? "")", "model": "\(call.model)",
+            "request_id": "\(context.request?.rawValue ?? "")", "model": "\(course.call.model)",
             "outcome": "\(completion.failure?.kind.rawValue ?? (completion.isCancelled ? "cancelled" : "completed"))",
             "ms": .stringConvertible((NIODeadline.now() - course.started).nanoseconds / 1_000_000),
             "attempts": .stringConvertible(course.tried.count),
@@ -74,5 +92,6 @@ extension Completions {
         if let endpoint = completion.endpoint { metadata["endpoint"] = "\(endpoint)" }
         if completion.failure != nil, let failure = course.failures.last { metadata["detail"] = "\(failure.detail)" }
         log.log(level: completion.failure == nil ? .info : .warning, "completion", metadata: metadata)
+        return completion
     }
 }

@@ -1,45 +1,57 @@
-import HTTPClient
 import NIOCore
 import SharedProtocol
 
 /// The course of one request over its endpoints: what was tried, how it went, and so what the caller is told.
-struct Course {
+final class Course {
+    let call: Router.Complete
+    let body: RequestBody
     let started = NIODeadline.now()
+    let deadline: NIODeadline
     private(set) var tried: [Endpoint] = []
     private(set) var failures: [AttemptFailure] = []
     private var tally = Tally()
     private var isCancelled = false
     private var isOver = false
 
-    var mayTry: Bool { !isOver && tried.count < Completions.attemptLimit }
-
-    mutating func follow(
-        _ attempt: Attempt, _ choice: EndpointDirectory.Choice, _ body: RequestBody, until deadline: NIODeadline
-    ) async {
-        tried.append(choice.endpoint)
-        tally = Tally()
-        let left = deadline - .now()
-        if left <= .zero { return take(AttemptFailure(.timedOut(.total)), choice) }
-        do throws(AttemptError) {
-            let bytes = body.bytes(for: choice.endpoint)
-            try await attempt.run(bytes, within: .nanoseconds(left.nanoseconds), &tally)
-            isOver = true
-        } catch {
-            switch error {
-            case .callerLeft: leave()
-            // A refusal may have been cut short by the caller's leaving.
-            case .failed where Task.isCancelled: leave()
-            case .failed(let failure): take(failure, choice)
-            }
-        }
+    /// Throws `invalidParams` when the bytes are no JSON object.
+    ///
+    /// - Parameters:
+    ///   - limit: how long a request may take in all.
+    ///   - deadline: when the caller stops waiting.
+    @inline(never)
+    init(
+        _ call: Router.Complete, _ body: ByteBuffer?, within limit: Duration, until deadline: NIODeadline
+    ) throws(CallError) {
+        self.call = call
+        self.body = try RequestBody(body, of: call)
+        self.deadline = min(deadline, started + limit.timeAmount)
     }
 
-    private mutating func leave() {
+    var mayTry: Bool { !isOver && tried.count < Completions.attemptLimit }
+
+    /// An endpoint has been chosen for the next attempt.
+    func begin(_ attempt: Attempt) { tried.append(attempt.endpoint) }
+
+    /// - Parameter error: nil when the answer came whole.
+    @inline(never)
+    func end(_ attempt: Attempt, _ error: AttemptError?) {
+        tally = attempt.tally
+        switch error {
+        case nil: isOver = true
+        case .callerLeft: leave()
+        // A refusal may have been cut short by the caller's leaving.
+        case .failed where Task.isCancelled: leave()
+        case .failed(let failure): take(failure, attempt.choice)
+        }
+        attempt.endpoint.record.release(attempt.choice.admission)
+    }
+
+    private func leave() {
         isCancelled = true
         isOver = true
     }
 
-    private mutating func take(_ failure: AttemptFailure, _ choice: EndpointDirectory.Choice) {
+    private func take(_ failure: AttemptFailure, _ choice: EndpointDirectory.Choice) {
         var failure = failure
         if let cause = failure.cause {
             _ = choice.endpoint.record.failed(cause, at: .now())
