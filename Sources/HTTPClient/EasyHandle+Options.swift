@@ -3,8 +3,6 @@ import Glibc
 
 /// The options that are the same for every request.
 extension EasyHandle {
-    /// A running stream holds this much memory for reading; a long response costs one system call per this much.
-    private static let receiveBufferSize = 16 * 1024
     /// After this many seconds without traffic a connection is probed, and then each so many seconds.
     private static let keepAliveIdle = 30
     private static let keepAliveInterval = 15
@@ -28,7 +26,6 @@ extension EasyHandle {
         // Empty, not unset: else libcurl would follow the environment's http_proxy.
         _ = ccurl_set_text(easy, CURLOPT_PROXY, "")
         _ = ccurl_set_text(easy, CURLOPT_USERAGENT, "lumen")
-        _ = ccurl_set_long(easy, CURLOPT_BUFFERSIZE, Self.receiveBufferSize)
         _ = ccurl_set_pointer(easy, CURLOPT_PRIVATE, context)
         _ = ccurl_set_pointer(easy, CURLOPT_WRITEDATA, context)
         _ = ccurl_set_on_write(easy) { bytes, size, count, context in

@@ -54,6 +54,7 @@ final class EasyHandle {
         if ccurl_set_text(easy, CURLOPT_URL, request.url) != CURLE_OK { return .invalidRequest("the URL is too long") }
         // 0 would mean libcurl's own default of five minutes.
         _ = ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(request.timeouts.connect / .milliseconds(1))))
+        _ = ccurl_set_long(easy, CURLOPT_BUFFERSIZE, request.readSize)
         if let bytes = request.body {
             point(to: bytes)
         } else {

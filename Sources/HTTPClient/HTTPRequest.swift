@@ -8,6 +8,9 @@ public struct HTTPRequest: Sendable {
     /// POST with these bytes, which are not copied; GET without.
     public var body: ByteBuffer?
     public var timeouts: HTTPTimeouts
+    /// Bytes of the response that are read at once, from 1 KiB: held for as long as the response runs, and a long response
+    /// costs one system call per this much.
+    public var readSize = 16 << 10
 
     public init(
         url: String, headers: [(name: String, value: String)] = [], body: ByteBuffer? = nil, timeouts: HTTPTimeouts

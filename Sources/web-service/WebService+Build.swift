@@ -64,7 +64,7 @@ extension WebService {
             })
         return [
             presence, settler, lease, routers, identities, presences, status, desk,
-            application(responder, presences, process) { isListening.withLockedValue { $0 = true } },
+            try httpServer(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }
 
@@ -96,20 +96,20 @@ extension WebService {
         }
     }
 
-    private static func application(
+    private static func httpServer(
         _ responder: some HTTPResponder<WebContext>, _ presences: ClientPresences, _ process: ServiceProcess,
         whenListening: @escaping @Sendable () -> Void
-    ) -> any ServiceLifecycle.Service {
+    ) throws -> any ServiceLifecycle.Service {
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [presences.watch()], idleTimeout: idleTimeout,
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
         let listen = process.configuration.current.app.listen
-        return Application(
-            responder: responder, server: .http1(configuration: http),
-            configuration: ApplicationConfiguration(
-                address: .hostname(listen.host, port: listen.port), serverName: nil, backlog: 4096),
-            onServerRunning: { _ in whenListening() },
-            eventLoopGroupProvider: .shared(process.group), logger: Logger(label: "http"))
+        let logger = Logger(label: "http")
+        let handler = RequestHandler(responder, on: process.executor, logger: logger)
+        return try HTTPServerBuilder.http1(configuration: http).buildServer(
+            configuration: ServerConfiguration(address: .hostname(listen.host, port: listen.port), backlog: 4096),
+            eventLoopGroup: process.group, logger: logger,
+            responder: { try await handler.handle($0, $1, $2) }, onServerRunning: { _ in whenListening() })
     }
 }

@@ -6,6 +6,7 @@ system time of each process over the run, divided by the work done; backends and
 
 import json
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ from machine import wait_for  # noqa: E402
 from measure import CPUMeter, pss_kb  # noqa: E402
 from nginx import Nginx, bare_proxy, fixed_backend  # noqa: E402
 from postgres import Postgres  # noqa: E402
+from redis_server import Redis  # noqa: E402
+from vision_request import seconds as vision_seconds  # noqa: E402
 
 SECONDS = 10
 WARM_UP_SECONDS = 3
@@ -33,6 +36,14 @@ EVENTS = 100
 STREAM = f"tokens-{EVENTS}-at-0"
 # One event, then silence.
 SILENT = "stall-after-1"
+MANY_STREAMS = 5000
+# One event, then silence that is long enough for all to be open and measured, and the end.
+PATIENT = "tokens-2-at-0+gap-20000"
+FINISH_SECONDS = 60
+# The services raise it themselves.
+FEW_DESCRIPTORS = ("prlimit", "--nofile=1024:")
+VISION_SIZES = (2_000, 2_000_000)
+VISION_REQUESTS = 20
 MESSAGES = [{"role": "user", "content": "What is the sum of the first n integers? Show how to find it. " * 3}]
 
 
@@ -65,7 +76,14 @@ def bench(folder: Path, backend: Nginx, proxies: list[Nginx]) -> None:
         for connections in (1, 32, 256):
             say(case=f"non-streaming, {connections} connections", **requests(site, key, proxies[0], connections))
         say(case=f"streams of {EVENTS} events, 64 connections", **streams(site, key, proxies[1], 64))
+        say(case="vision request of 2 MB", **vision(site, key))
         say(case=f"{IDLE_STREAMS} idle open streams", **idle_streams(site, key, proxies[1]))
+    with Redis() as redis:
+        shared = changes | {"rate_limiting": changes["rate_limiting"] | {"storage_url": redis.url}}
+        with Site(shared, models=(fixed,), routers=2) as site:
+            say(case="non-streaming, 32 connections, limits in Redis", **counted_in_redis(site, redis))
+    with Site(changes, models=("dummy", PATIENT), routers=2, under=FEW_DESCRIPTORS) as site:
+        say(case=f"{MANY_STREAMS} streams", **many_streams(site))
     say(case="ready", **ready_time(changes))
     say(case="ledger, reserve + durable post, SQLite", **ledger_pairs(changes))
     with Postgres() as server:
@@ -129,10 +147,49 @@ def held_open(port: int, key: str, body: dict, processes: dict[str, int]) -> dic
     }
 
 
-def idle_memory(site: Site, key: str) -> dict:
+def counted_in_redis(site: Site, redis: Redis) -> dict:
+    """Beside the same load with limits in each process: what the shared counters cost the services, and Redis itself."""
+    body = {"model": "fixed", "messages": MESSAGES, "max_tokens": 100}
+    processes = pids(site) | {"redis": redis.process.pid}
+    return under_load(site.web_port, site.create_key(), body, 32, processes, 1) | {"unit": "request"}
+
+
+def vision(site: Site, key: str) -> dict:
+    """What 2 MB cost more than 2 KB, through Lumen and not at the backend itself; medians."""
+    through, direct = (
+        [statistics.median(vision_seconds(url, key, size, VISION_REQUESTS)) * 1000 for size in VISION_SIZES]
+        for url in (f"{site.url}/v1", site.backend.any_url)
+    )
+    added = (through[1] - direct[1]) - (through[0] - direct[0])
+    figures = {"through_ms": through, "direct_ms": direct, "added_ms": added}
+    return json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 2))
+
+
+def many_streams(site: Site) -> dict:
+    """Opened as fast as they can be, by services that were started with 1,024 descriptors; memory over all processes."""
+    key = site.create_key()
+    idle_memory(site, key, model="dummy")
+    processes = pids(site)
+    before = {name: pss_kb(pid) for name, pid in processes.items()}
+    meter = CPUMeter(processes)
+    body = {"model": PATIENT, "messages": MESSAGES, "stream": True, "max_tokens": 10}
+    with OpenStreams(site.web_port, key, body, MANY_STREAMS) as streams:
+        cpu = meter.per(MANY_STREAMS)
+        time.sleep(START_SECONDS)
+        added = {name: pss_kb(pid) - before[name] for name, pid in processes.items()}
+        finished = streams.finish(FINISH_SECONDS)
+    return {
+        "opened_s": round(streams.seconds, 2),
+        "finished": finished,
+        "cpu_us_to_open": cpu,
+        "kb_per_stream": {name: round(kb / MANY_STREAMS, 1) for name, kb in (added | {"sum": sum(added.values())}).items()},
+    }
+
+
+def idle_memory(site: Site, key: str, model: str = "fixed") -> dict:
     # The services give back what only their start needed after a second; what the requests need counts.
     time.sleep(START_SECONDS)
-    body = {"model": "fixed", "messages": MESSAGES, "max_tokens": 100}
+    body = {"model": model, "messages": MESSAGES, "max_tokens": 100}
     with site.client(key) as client:
         for _ in range(100):
             client.chat.completions.create(**body)

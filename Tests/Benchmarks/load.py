@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 POST = Path(__file__).with_name("post.lua")
+# The end of a chunked reply that says it is done.
+LAST_CHUNK = b"data: [DONE]\n\n\r\n0\r\n\r\n"
 
 
 def wrk(port: int, key: str, body: dict, connections: int, seconds: int) -> dict:
@@ -41,6 +43,10 @@ def wrk(port: int, key: str, body: dict, connections: int, seconds: int) -> dict
 class OpenStreams:
     """Streams that have had their first event and stay open; a context manager."""
 
+    # Requests that have been sent and not been answered; some hundred clients at once are a crowd already.
+    AT_ONCE = 500
+    OPEN_SECONDS = 60
+
     def __init__(self, port: int, key: str, body: dict, count: int):
         raise_file_limit()
         content = json.dumps(body).encode()
@@ -48,19 +54,52 @@ class OpenStreams:
             "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Authorization: Bearer {key}\r\nContent-Length: {len(content)}\r\n\r\n"
         )
-        self.sockets = []
-        # In steps: the test is how many stay open, not how many come in the same millisecond.
-        for start in range(0, count, 100):
-            fresh = [open_stream(port, head.encode() + content) for _ in range(min(100, count - start))]
-            self.sockets += fresh
-            await_first_event(fresh)
+        self.selector = selectors.DefaultSelector()
+        self.received: dict[socket.socket, bytes] = {}
+        began = time.monotonic()
+        self.open(port, head.encode() + content, count)
+        self.seconds = time.monotonic() - began
 
     def __enter__(self) -> "OpenStreams":
         return self
 
     def __exit__(self, *_) -> None:
-        for stream in self.sockets:
+        self.selector.close()
+        for stream in self.received:
             stream.close()
+
+    def open(self, port: int, request: bytes, count: int) -> None:
+        """Returns when each stream has delivered a `data:` line."""
+        waiting: set[socket.socket] = set()
+        end = time.monotonic() + self.OPEN_SECONDS
+        while waiting or len(self.received) < count:
+            assert time.monotonic() < end, f"{len(waiting)} streams had no event within {self.OPEN_SECONDS} s"
+            while len(waiting) < self.AT_ONCE and len(self.received) < count:
+                stream = open_stream(port, request)
+                self.received[stream] = b""
+                self.selector.register(stream, selectors.EVENT_READ)
+                waiting.add(stream)
+            for stream in self.read(1):
+                if b"\ndata: {" in self.received[stream]:
+                    waiting.discard(stream)
+
+    def read(self, seconds: float) -> list[socket.socket]:
+        """Takes what has come; the streams that it came on."""
+        ready = [key.fileobj for key, _ in self.selector.select(seconds)]
+        for stream in ready:
+            piece = stream.recv(65536)
+            self.received[stream] += piece
+            if not piece or not self.received[stream].startswith(b"HTTP/1.1 200"):
+                raise ConnectionError(f"no stream, or no end of it: {self.received[stream][:100]!r} … {self.received[stream][-300:]!r}")
+        return ready
+
+    def finish(self, seconds: float) -> int:
+        """Reads the streams to their ends; how many of them ended well, `[DONE]` and no error before it."""
+        end = time.monotonic() + seconds
+        while running := [stream for stream in self.received if not self.received[stream].endswith(LAST_CHUNK)]:
+            assert time.monotonic() < end, f"{len(running)} streams did not end within {seconds} s"
+            self.read(1)
+        return sum(b'"finish_reason":"' in text and b'data: {"error"' not in text for text in self.received.values())
 
 
 def open_stream(port: int, request: bytes) -> socket.socket:
@@ -68,27 +107,6 @@ def open_stream(port: int, request: bytes) -> socket.socket:
     stream.sendall(request)
     stream.setblocking(False)
     return stream
-
-
-def await_first_event(streams: list[socket.socket], seconds: float = 60) -> None:
-    """Returns when each stream has delivered a `data:` line."""
-    selector = selectors.DefaultSelector()
-    received = {}
-    for stream in streams:
-        selector.register(stream, selectors.EVENT_READ)
-        received[stream] = b""
-    end = time.monotonic() + seconds
-    while selector.get_map():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{len(selector.get_map())} streams had no event within {seconds} s")
-        for ready, _ in selector.select(timeout=1):
-            piece = ready.fileobj.recv(65536)
-            received[ready.fileobj] += piece
-            if not piece or not received[ready.fileobj].startswith(b"HTTP/1.1 200"):
-                raise ConnectionError(f"no stream: {received[ready.fileobj][:300]!r}")
-            if b"\ndata: {" in received[ready.fileobj]:
-                selector.unregister(ready.fileobj)
-    selector.close()
 
 
 def raise_file_limit() -> None:

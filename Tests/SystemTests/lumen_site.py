@@ -30,10 +30,16 @@ class Site:
     - changes: laid over the configuration of `lumen_config`, member by member.
     - models: names of the echo backend's models, or members of `models[]` with such a name as `remote`.
     - starts: whether entering starts the site and waits until it is ready; the echo backend runs in any case.
+    - under: a command, such as `prlimit` with its options, that starts `lumen up` in its own place.
     """
 
     def __init__(
-        self, changes: dict | None = None, models: tuple = ("dummy",), routers: int = 1, starts: bool = True
+        self,
+        changes: dict | None = None,
+        models: tuple = ("dummy",),
+        routers: int = 1,
+        starts: bool = True,
+        under: tuple = (),
     ):
         # Not pytest's folder: the path of a Unix socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="lumen-"))
@@ -42,6 +48,7 @@ class Site:
         self.log_path = self.folder / "log"
         self.routers = routers
         self.starts = starts
+        self.under = under
         self.supervisor: subprocess.Popen | None = None
         self.backend = EchoBackend(EXECUTABLES, self.folder / "backend.log")
         self.web_port = free_port()
@@ -80,7 +87,7 @@ class Site:
     def start(self) -> None:
         with self.log_path.open("ab") as log:
             self.supervisor = subprocess.Popen(
-                [EXECUTABLES / "lumen", "up", "--config", self.config_path, "--routers", str(self.routers)],
+                [*self.under, EXECUTABLES / "lumen", "up", "--config", self.config_path, "--routers", str(self.routers)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

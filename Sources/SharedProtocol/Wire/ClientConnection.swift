@@ -21,11 +21,14 @@ final class ClientConnection: ChannelInboundHandler {
     /// A peer that accepts but does not say hello within this time is hung: the connection is closed. As long as anybody waits
     /// for it: a busy peer that is dialled again and again has only more to do.
     static let helloTimeout = TimeAmount.seconds(2)
+    /// Of the first reads, in bytes: an event has some hundred, and thousands of streams are open. It grows with what comes,
+    /// up to 64 KiB.
+    static let readSize = 512
 
     private let delegate: any ClientConnectionDelegate
     private let hello: ByteBuffer
     private let outbox: Outbox
-    private let frames = NIOSingleStepByteToMessageProcessor(FrameDecoder(), maximumBufferSize: Frame.sizeLimit + 4)
+    private var frames = FrameDecoder()
     private var helloTimer: Scheduled<Void>?
     private var mayRead = true
 
@@ -42,6 +45,10 @@ final class ClientConnection: ChannelInboundHandler {
         ClientBootstrap(group: loop)
             .channelOption(.autoRead, value: false)
             .channelOption(.maxMessagesPerRead, value: 4)
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: readSize, initial: readSize, maximum: 64 << 10)
+            )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
@@ -66,7 +73,7 @@ final class ClientConnection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         mayRead = true
         do {
-            try frames.process(buffer: unwrapInboundIn(data)) { json in
+            try frames.feed(unwrapInboundIn(data)) { json in
                 let frame = try Frame(parsing: json)
                 if case .hello(let hello) = frame {
                     try greeted(hello)

@@ -215,17 +215,47 @@ extension Frame {
     }
 }
 
-/// Splits a byte stream into the JSON of its frames.
-struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
-    typealias InboundOut = ByteBuffer
+/// Splits a byte stream into the JSON of its frames. Between two frames it holds no bytes, so that a connection's receive
+/// buffer serves again and again.
+struct FrameDecoder {
+    /// The begin of a frame whose rest has not come; nil between frames.
+    private var partial: ByteBuffer?
 
-    func decode(buffer: inout ByteBuffer) throws -> ByteBuffer? {
+    /// Hands on what is complete by now, frame by frame. Throws what `take` throws, and a `protocolViolation` for a frame
+    /// over `Frame.sizeLimit`.
+    mutating func feed(_ bytes: ByteBuffer, _ take: (ByteBuffer) throws -> Void) throws {
+        var bytes = bytes
+        let isContinued = partial != nil
+        if var partial {
+            self.partial = nil
+            partial.writeBuffer(&bytes)
+            bytes = partial
+        }
+        let start = bytes.readerIndex
+        while let frame = try Self.next(&bytes) { try take(frame) }
+        if bytes.readableBytes == 0 { return }
+        partial = isContinued && bytes.readerIndex == start ? bytes : Self.begin(bytes)
+    }
+
+    private static func next(_ buffer: inout ByteBuffer) throws(CallError) -> ByteBuffer? {
+        guard let length = try length(of: buffer), buffer.readableBytes >= 4 + length else { return nil }
+        buffer.moveReaderIndex(forwardBy: 4)
+        return buffer.readSlice(length: length)
+    }
+
+    private static func length(of buffer: ByteBuffer) throws(CallError) -> Int? {
         guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else { return nil }
         guard length <= Frame.sizeLimit else {
             throw CallError(.protocolViolation, "a frame of \(length) bytes is over the limit")
         }
-        return buffer.readLengthPrefixedSlice(as: UInt32.self)
+        return Int(length)
     }
 
-    func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> ByteBuffer? { try decode(buffer: &buffer) }
+    /// A buffer of its own for the frame that begins so, with room for the whole of it.
+    private static func begin(_ bytes: ByteBuffer) -> ByteBuffer {
+        let length = bytes.getInteger(at: bytes.readerIndex, as: UInt32.self).map { 4 + Int($0) }
+        var frame = ByteBufferAllocator().buffer(capacity: max(length ?? 0, bytes.readableBytes))
+        frame.writeImmutableBuffer(bytes)
+        return frame
+    }
 }

@@ -16,7 +16,7 @@ final class ServerConnection: ChannelInboundHandler {
     private let log: Logger
     private let outbox: Outbox
     private let running: RunningCalls
-    private let frames = NIOSingleStepByteToMessageProcessor(FrameDecoder(), maximumBufferSize: Frame.sizeLimit + 4)
+    private var frames = FrameDecoder()
     private var peer: InstanceID?
 
     init(_ channel: any Channel, hello: ByteBuffer, calls: CallTable, all: ServerConnections, log: Logger) {
@@ -41,7 +41,7 @@ final class ServerConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         do {
-            try frames.process(buffer: unwrapInboundIn(data)) { try receive(try Frame(parsing: $0)) }
+            try frames.feed(unwrapInboundIn(data)) { try receive(try Frame(parsing: $0)) }
         } catch {
             log.warning("a connection was closed: \(error)")
             context.close(promise: nil)

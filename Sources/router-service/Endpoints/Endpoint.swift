@@ -2,8 +2,9 @@ import FoundationEssentials
 import NIOCore
 import SharedProtocol
 
-/// One backend of a model: what the configuration says of it, and its record, which outlives a reload.
-struct Endpoint: Sendable {
+/// One backend of a model: what the configuration says of it, and its record, which outlives a reload. It never changes; an
+/// object, because each running request holds it several times.
+final class Endpoint: Sendable {
     let model: ModelName
     let configuration: EndpointConfiguration
     let record: EndpointRecord

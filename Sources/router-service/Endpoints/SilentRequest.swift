@@ -9,7 +9,7 @@ final class SilentRequest: Sendable {
     static let patience = TimeAmount.seconds(5)
 
     let since: NIODeadline
-    private let exchange: HTTPExchange
+    let exchange: HTTPExchange
     private let mayMove: @Sendable () -> Bool
     private let state = Atomic(State.waiting)
 

@@ -3,38 +3,59 @@ import NIOCore
 import SharedProtocol
 
 /// One endpoint's attempt at a request: sends it, looks at the head of the response, and relays what follows.
-struct Attempt {
+///
+/// A stream may last for hours, and thousands run at once. The compiler keeps in a task's memory whatever an asynchronous
+/// function has in its hands anywhere in it: so this is an object, and what need not wait is in functions that are not inlined.
+final class Attempt {
     /// Longest reply that is not a stream, in bytes.
     static let replyLimit = 24 << 20
+    /// Read at once of a stream, in bytes: an event has some hundred.
+    static let streamReadSize = 1 << 10
 
-    let endpoint: Endpoint
-    let call: Router.Complete
-    let client: HTTPClient
-    let events: EventSink
+    let choice: EndpointDirectory.Choice
+    private let call: Router.Complete
+    private let client: HTTPClient
+    private let events: EventSink
     /// Whether another endpoint would take the request, should this one go out before it has answered.
-    let mayMove: @Sendable () -> Bool
+    private let mayMove: @Sendable () -> Bool
+    private(set) var tally = Tally()
+    private var parser = SSEParser()
+
+    init(
+        _ choice: EndpointDirectory.Choice, _ call: Router.Complete, _ client: HTTPClient, _ events: EventSink,
+        mayMove: @escaping @Sendable () -> Bool
+    ) {
+        self.choice = choice
+        self.call = call
+        self.client = client
+        self.events = events
+        self.mayMove = mayMove
+    }
+
+    var endpoint: Endpoint { choice.endpoint }
 
     /// Returns when the answer has come whole and has been relayed.
-    func run(_ body: ByteBuffer, within total: Duration, _ tally: inout Tally) async throws(AttemptError) {
-        let response = try await response(to: request(body, within: total))
-        let head = response.head
-        guard (200..<300).contains(head.status) else { throw .failed(await failure(response)) }
-        try check(head.contentType)
+    func run(_ body: RequestBody, until deadline: NIODeadline) async throws(AttemptError) {
+        let response = try await send(body, until: deadline)
         if call.isStream {
-            try await relayStream(response, &tally)
+            try await relayStream(response)
         } else {
-            try await relayReply(response, &tally)
+            try await relayReply(response)
         }
     }
 
+    private func send(_ body: RequestBody, until deadline: NIODeadline) async throws(AttemptError) -> HTTPResponse {
+        let response = try await firstByte(of: try begin(body, until: deadline))
+        guard (200..<300).contains(response.head.status) else { throw .failed(await failure(response)) }
+        try check(response.head.contentType)
+        return response
+    }
+
     /// Waits for the first byte, or until the endpoint has gone out.
-    private func response(to request: HTTPRequest) async throws(AttemptError) -> HTTPResponse {
-        let exchange = try await http { () async throws(HTTPClientError) in try client.begin(request) }
-        let silence = SilentRequest(exchange, since: .now(), mayMove: mayMove)
-        endpoint.record.waits(silence)
+    private func firstByte(of silence: SilentRequest) async throws(AttemptError) -> HTTPResponse {
         defer { endpoint.record.waitsNoLonger(silence) }
         do throws(HTTPClientError) {
-            let response = try await exchange.response()
+            let response = try await silence.exchange.response()
             if silence.answered() { return response }
         } catch {
             if error != .cancelled { throw .failed(AttemptFailure(error)) }
@@ -53,19 +74,36 @@ struct Attempt {
         return .rejected(Rejection(body ?? ByteBuffer()), status: status, by: endpoint)
     }
 
-    private func request(_ body: ByteBuffer, within total: Duration) -> HTTPRequest {
+    @inline(never)
+    private func begin(_ body: RequestBody, until deadline: NIODeadline) throws(AttemptError) -> SilentRequest {
+        let left = deadline - .now()
+        if left <= .zero { throw .failed(.tooLate) }
+        do throws(HTTPClientError) {
+            let exchange = try client.begin(request(body, within: .nanoseconds(left.nanoseconds)))
+            let silence = SilentRequest(exchange, since: .now(), mayMove: mayMove)
+            endpoint.record.waits(silence)
+            return silence
+        } catch {
+            throw AttemptError(error)
+        }
+    }
+
+    private func request(_ body: RequestBody, within total: Duration) -> HTTPRequest {
         let timeouts = endpoint.configuration.timeouts
         var headers = endpoint.headers(accepting: wantedType)
         headers.append((name: "Content-Type", value: "application/json"))
-        return HTTPRequest(
-            url: "\(endpoint.configuration.url)/\(call.operation)", headers: headers, body: body,
+        var request = HTTPRequest(
+            url: "\(endpoint.configuration.url)/\(call.operation)", headers: headers, body: body.bytes(for: endpoint),
             timeouts: HTTPTimeouts(
                 connect: timeouts.connect, firstByte: timeouts.firstByte, idle: timeouts.idle, total: total))
+        if call.isStream { request.readSize = Self.streamReadSize }
+        return request
     }
 
     private var wantedType: String { call.isStream ? "text/event-stream" : "application/json" }
 
     /// A missing type is taken for the right one; the bytes will tell.
+    @inline(never)
     private func check(_ contentType: String?) throws(AttemptError) {
         guard let contentType else { return }
         let type = contentType.prefix { $0 != ";" && $0 != " " }.lowercased()
@@ -74,58 +112,44 @@ struct Attempt {
 }
 
 extension Attempt {
-    private func relayReply(_ response: HTTPResponse, _ tally: inout Tally) async throws(AttemptError) {
-        let reply = try await http { () async throws(HTTPClientError) in
-            try await response.collect(upTo: Self.replyLimit)
+    private func relayReply(_ response: HTTPResponse) async throws(AttemptError) {
+        let reply: ByteBuffer
+        do throws(HTTPClientError) {
+            reply = try await response.collect(upTo: Self.replyLimit)
+        } catch {
+            throw AttemptError(error)
         }
-        try await relay(reply, &tally)
+        try await relay(reply)
     }
 
-    private func relayStream(_ response: HTTPResponse, _ tally: inout Tally) async throws(AttemptError) {
-        var parser = SSEParser()
-        while let bytes = try await http({ () async throws(HTTPClientError) in try await response.next() }) {
-            parser.feed(bytes)
-            while let event = try next(&parser) {
+    private func relayStream(_ response: HTTPResponse) async throws(AttemptError) {
+        while try await feedParser(from: response) {
+            while let event = try nextEvent() {
                 if Self.isDone(event) {
                     response.discardRest()
-                    return try checkEnd(tally)
+                    return try checkDone()
                 }
-                try await relay(event, &tally)
+                try await relay(event)
             }
         }
-        if let event = parser.last(), !Self.isDone(event) { try await relay(event, &tally) }
+        if let event = parser.last(), !Self.isDone(event) { try await relay(event) }
         // The connection may have been cut where no one can tell it from an end.
         if !tally.isFinished { throw .failed(.wrongReply("the stream has no end")) }
     }
 
-    private func checkEnd(_ tally: Tally) throws(AttemptError) {
-        if !tally.hasRelayed, tally.usage == nil { throw .failed(.wrongReply("the stream has no events")) }
-    }
-
-    private func relay(_ event: ByteBuffer, _ tally: inout Tally) async throws(AttemptError) {
-        guard let scan = EventScan(event) else { throw .failed(.wrongReply("what came is not a JSON object")) }
-        if scan.hasError { throw .failed(error(event, tally)) }
-        tally.count(scan)
-        if !tally.hasRelayed { endpoint.record.succeeded() }
-        if call.isStream, scan.isUsageOnly, !call.relaysUsage { return }
-        tally.hasRelayed = true
-        do throws(CallError) {
-            try await events.send(scan.withPublicName(endpoint.quotedPublicModel, in: event))
+    /// False at the end of the response.
+    private func feedParser(from response: HTTPResponse) async throws(AttemptError) -> Bool {
+        do throws(HTTPClientError) {
+            guard let bytes = try await response.next() else { return false }
+            parser.feed(bytes)
+            return true
         } catch {
-            throw .callerLeft
+            throw AttemptError(error)
         }
     }
 
-    /// Some backends begin a stream, with status 200, before they look at the request.
-    private func error(_ event: ByteBuffer, _ tally: Tally) -> AttemptFailure {
-        let rejection = Rejection(event)
-        guard !tally.hasRelayed, let status = rejection.status else {
-            return .wrongReply("an error came in place of an answer")
-        }
-        return .rejected(rejection, status: status, by: endpoint)
-    }
-
-    private func next(_ parser: inout SSEParser) throws(AttemptError) -> ByteBuffer? {
+    @inline(never)
+    private func nextEvent() throws(AttemptError) -> ByteBuffer? {
         do throws(SSEParser.EventTooLong) {
             return try parser.next()
         } catch {
@@ -133,15 +157,43 @@ extension Attempt {
         }
     }
 
-    private func http<Result>(_ work: () async throws(HTTPClientError) -> Result) async throws(AttemptError) -> Result {
-        do throws(HTTPClientError) {
-            return try await work()
+    private func relay(_ event: ByteBuffer) async throws(AttemptError) {
+        guard let relayed = try counted(event) else { return }
+        do throws(CallError) {
+            try await events.send(relayed)
         } catch {
-            throw error == .cancelled ? .callerLeft : .failed(AttemptFailure(error))
+            throw .callerLeft
         }
+    }
+
+    /// Checks and counts an event; what the caller gets of it, nil: nothing.
+    @inline(never)
+    private func counted(_ event: ByteBuffer) throws(AttemptError) -> ByteBuffer? {
+        guard let scan = EventScan(event) else { throw .failed(.wrongReply("what came is not a JSON object")) }
+        if scan.hasError { throw .failed(error(event)) }
+        tally.count(scan)
+        if !tally.hasRelayed { endpoint.record.succeeded() }
+        if call.isStream, scan.isUsageOnly, !call.relaysUsage { return nil }
+        tally.hasRelayed = true
+        return scan.withPublicName(endpoint.quotedPublicModel, in: event)
+    }
+
+    /// Some backends begin a stream, with status 200, before they look at the request.
+    private func error(_ event: ByteBuffer) -> AttemptFailure {
+        let rejection = Rejection(event)
+        guard !tally.hasRelayed, let status = rejection.status else {
+            return .wrongReply("an error came in place of an answer")
+        }
+        return .rejected(rejection, status: status, by: endpoint)
+    }
+
+    @inline(never)
+    private func checkDone() throws(AttemptError) {
+        if !tally.hasRelayed, tally.usage == nil { throw .failed(.wrongReply("the stream has no events")) }
     }
 
     private static let done = ByteBuffer(string: "[DONE]")
 
+    @inline(never)
     private static func isDone(_ event: ByteBuffer) -> Bool { event == done }
 }

@@ -4,9 +4,14 @@ import SharedProtocol
 
 /// Why an attempt ended before its answer did.
 enum AttemptError: Error {
-    case failed(AttemptFailure)
+    indirect case failed(AttemptFailure)
     /// Nobody waits for the answer any more.
     case callerLeft
+
+    @inline(never)
+    init(_ error: HTTPClientError) {
+        self = error == .cancelled ? .callerLeft : .failed(AttemptFailure(error))
+    }
 }
 
 /// How one endpoint's attempt at a request failed: what the caller reads, what the log reads, and what follows from it.
@@ -56,6 +61,7 @@ extension AttemptFailure {
     }
 
     /// What came is not what was asked for.
+    @inline(never)
     static func wrongReply(_ detail: String) -> AttemptFailure {
         AttemptFailure(failure: .upstream, detail: detail, cause: .replies, mayMoveOn: true)
     }
@@ -81,6 +87,7 @@ extension AttemptFailure {
     }
 
     /// A status that is neither success nor a refusal of the request.
+    @inline(never)
     init(_ head: HTTPResponseHead) {
         let status = head.status
         detail = "status \(status)"

@@ -10,6 +10,7 @@ struct Completions: Sendable {
     static let attemptLimit = 3
     /// The paths that requests may go to.
     static let operations: Set<Router.Operation> = [.chatCompletions, .completions, .embeddings]
+    private static let refusal = Router.Completion(failure: .draining)
 
     let directory: EndpointDirectory
     let client: HTTPClient
@@ -32,34 +33,58 @@ struct Completions: Sendable {
     func complete(
         _ call: Router.Complete, _ body: ByteBuffer?, _ context: CallContext, _ events: EventSink
     ) async throws(CallError) -> Router.Completion {
-        guard Self.operations.contains(call.operation) else {
-            throw CallError(.invalidParams, "there is no operation \(call.operation)")
-        }
-        let body = try RequestBody(body, of: call)
-        if drain.isDraining { return Router.Completion(failure: .draining) }
-        var course = Course()
-        let deadline = min(context.deadline, course.started + totalTimeout().timeAmount)
-        while course.mayTry {
-            let selection = await directory.select(call.model, excluding: course.tried, until: deadline)
-            guard case .chosen(let choice) = selection else {
-                course.end(without: selection)
-                break
+        let course = try begin(call, body, context)
+        if drain.isDraining { return Self.refusal }
+        while let attempt = await next(in: course, events) {
+            do throws(AttemptError) {
+                try await attempt.run(course.body, until: course.deadline)
+                end(attempt, of: course, nil, context)
+            } catch {
+                end(attempt, of: course, error, context)
             }
-            let tried = course.tried + [choice.endpoint]
-            let attempt = Attempt(endpoint: choice.endpoint, call: call, client: client, events: events) {
-                tried.count < Self.attemptLimit && directory.hasRoom(call.model, excluding: tried)
-            }
-            await course.follow(attempt, choice, body, until: deadline)
-            directory.release(choice)
-            logFailedAttempt(course, context)
         }
-        let completion = course.completion
-        logEnd(call, completion, course, context)
-        return completion
+        return end(course, context)
     }
 }
 
 extension Completions {
+    @inline(never)
+    private func begin(
+        _ call: Router.Complete, _ body: ByteBuffer?, _ context: CallContext
+    ) throws(CallError) -> Course {
+        guard Self.operations.contains(call.operation) else {
+            throw CallError(.invalidParams, "there is no operation \(call.operation)")
+        }
+        return try Course(call, body, within: totalTimeout(), until: context.deadline)
+    }
+
+    /// Waits for room at an endpoint.
+    private func next(in course: Course, _ events: EventSink) async -> Attempt? {
+        guard course.mayTry else { return nil }
+        let selection = await directory.select(course.call.model, excluding: course.tried, until: course.deadline)
+        guard case .chosen(let choice) = selection else {
+            course.end(without: selection)
+            return nil
+        }
+        return attempt(choice, of: course, events)
+    }
+
+    @inline(never)
+    private func attempt(_ choice: EndpointDirectory.Choice, of course: Course, _ events: EventSink) -> Attempt {
+        course.begin(choice.endpoint)
+        let (model, tried) = (course.call.model, course.tried)
+        return Attempt(choice, course.call, client, events) { [directory] in
+            tried.count < Self.attemptLimit && directory.hasRoom(model, excluding: tried)
+        }
+    }
+
+    @inline(never)
+    private func end(_ attempt: Attempt, of course: Course, _ error: AttemptError?, _ context: CallContext) {
+        course.end(attempt, error)
+        directory.release(attempt.choice)
+        logFailedAttempt(course, context)
+    }
+
     private func logFailedAttempt(_ course: Course, _ context: CallContext) {
         guard let failure = course.failures.last, let endpoint = course.tried.last, course.mayTry else { return }
         log.notice(
@@ -70,11 +95,11 @@ extension Completions {
             ])
     }
 
-    private func logEnd(
-        _ call: Router.Complete, _ completion: Router.Completion, _ course: Course, _ context: CallContext
-    ) {
+    @inline(never)
+    private func end(_ course: Course, _ context: CallContext) -> Router.Completion {
+        let completion = course.completion
         var metadata: Logger.Metadata = [
-            "request_id": "\(context.request?.rawValue ?? "")", "model": "\(call.model)",
+            "request_id": "\(context.request?.rawValue ?? "")", "model": "\(course.call.model)",
             "outcome": "\(completion.failure?.kind.rawValue ?? (completion.isCancelled ? "cancelled" : "completed"))",
             "ms": .stringConvertible((NIODeadline.now() - course.started).nanoseconds / 1_000_000),
             "attempts": .stringConvertible(course.tried.count),
@@ -86,5 +111,6 @@ extension Completions {
             level = course.failures.contains(where: \.isOperatorsError) ? .error : .warning
         }
         log.log(level: level, "completion", metadata: metadata)
+        return completion
     }
 }

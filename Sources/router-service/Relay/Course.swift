@@ -1,10 +1,12 @@
-import HTTPClient
 import NIOCore
 import SharedProtocol
 
 /// The course of one request over its endpoints: what was tried, how it went, and so what the caller is told.
-struct Course {
+final class Course {
+    let call: Router.Complete
+    let body: RequestBody
     let started = NIODeadline.now()
+    let deadline: NIODeadline
     private(set) var tried: [Endpoint] = []
     private(set) var failures: [AttemptFailure] = []
     private var tally = Tally()
@@ -13,31 +15,40 @@ struct Course {
     /// Why no further endpoint was given the request.
     private var refusal: Router.Failure?
 
+    /// Throws `invalidParams` when the bytes are no JSON object.
+    ///
+    /// - Parameters:
+    ///   - limit: how long a request may take in all.
+    ///   - deadline: when the caller stops waiting.
+    @inline(never)
+    init(
+        _ call: Router.Complete, _ body: ByteBuffer?, within limit: Duration, until deadline: NIODeadline
+    ) throws(CallError) {
+        self.call = call
+        self.body = try RequestBody(body, of: call)
+        self.deadline = min(deadline, started + limit.timeAmount)
+    }
+
     var mayTry: Bool { !isOver && tried.count < Completions.attemptLimit }
 
-    mutating func follow(
-        _ attempt: Attempt, _ choice: EndpointDirectory.Choice, _ body: RequestBody, until deadline: NIODeadline
-    ) async {
-        tried.append(choice.endpoint)
-        tally = Tally()
-        let left = deadline - .now()
-        if left <= .zero { return take(.tooLate, choice) }
-        do throws(AttemptError) {
-            let bytes = body.bytes(for: choice.endpoint)
-            try await attempt.run(bytes, within: .nanoseconds(left.nanoseconds), &tally)
-            isOver = true
-        } catch {
-            switch error {
-            case .callerLeft: leave()
-            // A refusal may have been cut short by the caller's leaving.
-            case .failed where Task.isCancelled: leave()
-            case .failed(let failure): take(failure, choice)
-            }
+    /// An endpoint is given the request.
+    func begin(_ endpoint: Endpoint) { tried.append(endpoint) }
+
+    /// - Parameter error: nil when the answer came whole.
+    @inline(never)
+    func end(_ attempt: Attempt, _ error: AttemptError?) {
+        tally = attempt.tally
+        switch error {
+        case nil: isOver = true
+        case .callerLeft: leave()
+        // A refusal may have been cut short by the caller's leaving.
+        case .failed where Task.isCancelled: leave()
+        case .failed(let failure): take(failure, attempt.choice)
         }
     }
 
     /// There is no endpoint for the request, or no room.
-    mutating func end(without selection: EndpointDirectory.Selection) {
+    func end(without selection: EndpointDirectory.Selection) {
         isOver = true
         if Task.isCancelled { return leave() }
         switch selection {
@@ -49,12 +60,12 @@ struct Course {
         }
     }
 
-    private mutating func leave() {
+    private func leave() {
         isCancelled = true
         isOver = true
     }
 
-    private mutating func take(_ failure: AttemptFailure, _ choice: EndpointDirectory.Choice) {
+    private func take(_ failure: AttemptFailure, _ choice: EndpointDirectory.Choice) {
         var failure = failure
         if let cause = failure.cause {
             choice.endpoint.record.failed(cause, choice.admission, at: .now())

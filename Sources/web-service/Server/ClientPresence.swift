@@ -10,8 +10,10 @@ final class ClientPresence: Sendable {
     private struct State {
         var hasLeft = false
         var onLeave: (@Sendable () -> Void)?
-        /// Since when the client has not taken what we write.
+        /// Since when the client has taken nothing of what we write.
         var writingSince: NIODeadline?
+        /// All that it had taken when that was looked at last, in bytes.
+        var taken: UInt64 = 0
         var pace = RequestPace()
     }
 
@@ -32,16 +34,31 @@ final class ClientPresence: Sendable {
 
     /// Runs a write, which suspends for as long as the client does not read.
     func writing<Failure: Error>(_ write: () async throws(Failure) -> Void) async throws(Failure) {
-        state.withLockedValue { $0.writingSince = .now() }
-        defer { state.withLockedValue { $0.writingSince = nil } }
+        note(writingSince: .now())
+        defer { note(writingSince: nil) }
         try await write()
     }
 
-    /// Whether it has read nothing for so long, or sends its request too slowly.
-    fileprivate func isStalled(for limit: TimeAmount) -> Bool {
-        let now = NIODeadline.now()
-        return state.withLockedValue { state in
-            state.pace.isTooSlow(at: now) || state.writingSince.map { now - $0 > limit } ?? false
+    @inline(never)
+    private func note(writingSince time: NIODeadline?) { state.withLockedValue { $0.writingSince = time } }
+
+    /// Whether it is time to look at it more closely.
+    fileprivate func isSlow(at now: NIODeadline) -> Bool {
+        state.withLockedValue { state in
+            state.pace.isTooSlow(at: now)
+                || state.writingSince.map { now - $0 > ClientPresences.sweepInterval.timeAmount } ?? false
+        }
+    }
+
+    /// Whether it has taken nothing for so long, or sends its request too slowly.
+    ///
+    /// - Parameter taken: all that it has taken so far, in bytes.
+    fileprivate func isStalled(for limit: TimeAmount, taken: UInt64, at now: NIODeadline) -> Bool {
+        state.withLockedValue { state in
+            // A write waits for room for more than a slow client takes in that time; each byte shows that it reads.
+            if state.taken != taken, state.writingSince != nil { state.writingSince = now }
+            state.taken = taken
+            return state.pace.isTooSlow(at: now) || state.writingSince.map { now - $0 > limit } ?? false
         }
     }
 
@@ -79,11 +96,13 @@ final class ClientPresences: ServiceLifecycle.Service {
     }
 
     private func cutStalled() {
-        let limit = stallLimit().timeAmount
-        for (presence, channel) in presences.withLockedValue({ Array($0.values) }) where presence.isStalled(for: limit)
-        {
-            // The write that waits now fails; whoever waits for it stops the backend and bills what it produced.
-            channel.close(promise: nil)
+        let (limit, now) = (stallLimit().timeAmount, NIODeadline.now())
+        for (presence, channel) in presences.withLockedValue({ Array($0.values) }) where presence.isSlow(at: now) {
+            channel.eventLoop.execute {
+                let taken = ClientSocket.bytesTaken(on: channel)
+                // The write that waits now fails; whoever waits for it stops the backend and bills what it produced.
+                if presence.isStalled(for: limit, taken: taken, at: now) { channel.close(promise: nil) }
+            }
         }
     }
 
@@ -103,6 +122,7 @@ final class ClientPresences: ServiceLifecycle.Service {
             let key = ObjectIdentifier(context.channel)
             presences.presences.withLockedValue { $0[key] = (presence, context.channel) }
             try? context.pipeline.syncOperations.addHandler(Bytes(presence), position: .first)
+            ClientSocket.limitUnsent(on: context.channel)
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {

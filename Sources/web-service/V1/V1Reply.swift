@@ -68,15 +68,12 @@ enum V1Reply {
         ]
         add(answer.loweredLimit, to: &headers)
         let body = ResponseBody { writer in
-            defer {
-                presence.forget()
-                if answer.settlement.usage == nil { ticket?.release() } else { ticket?.finish(nil) }
-            }
+            defer { ended(answer, presence, ticket) }
             do {
                 while case let events = await answer.next(), !events.isEmpty {
                     try await presence.writing { try await writer.write(ServerSentEvents.frames(events)) }
                 }
-                try await writer.write(ServerSentEvents.end(answer.settlement.failure))
+                try await writer.write(ServerSentEvents.end(of: answer))
                 try await writer.finish(nil)
             } catch {
                 answer.stop()
@@ -85,6 +82,13 @@ enum V1Reply {
             }
         }
         return Response(status: .ok, headers: headers, body: body)
+    }
+
+    // Not inlined, as all that does not wait in a stream's course: a running stream's task would keep what it needs.
+    @inline(never)
+    private static func ended(_ answer: Answer, _ presence: ClientPresence, _ ticket: IdempotencyKeys.Ticket?) {
+        presence.forget()
+        if answer.settlement.usage == nil { ticket?.release() } else { ticket?.finish(nil) }
     }
 
     static func add(_ standing: RateLimitStanding, to headers: inout HTTPFields) {
@@ -131,6 +135,7 @@ enum V1Reply {
 /// Server-sent events (WHATWG HTML, 9.2) of raw JSON.
 enum ServerSentEvents {
     /// One buffer for all that arrived together: one write.
+    @inline(never)
     static func frames(_ events: [ByteBuffer]) -> ByteBuffer {
         let bytes = events.reduce(0) { $0 + $1.readableBytes + 8 }
         var frames = ByteBufferAllocator().buffer(capacity: bytes)
@@ -143,9 +148,10 @@ enum ServerSentEvents {
     }
 
     /// The terminal event, after the reason when the stream did not come whole.
-    static func end(_ failure: APIError?) -> ByteBuffer {
+    @inline(never)
+    static func end(of answer: Answer) -> ByteBuffer {
         var end = ByteBuffer()
-        if let failure {
+        if let failure = answer.settlement.failure {
             end.writeStaticString("data: ")
             try? end.writeJSON(V1Reply.ErrorBody(failure))
             end.writeStaticString("\n\n")

@@ -73,13 +73,28 @@ import Testing
     }
 
     @Test func aFrameOfExactlyTheLimitPasses() throws {
-        let decoder = FrameDecoder()
-        var buffer = ByteBuffer()
-        buffer.writeInteger(UInt32(Frame.sizeLimit))
-        #expect(try decoder.decode(buffer: &buffer) == nil)
-        buffer.clear()
-        buffer.writeInteger(UInt32(Frame.sizeLimit + 1))
-        #expect(throws: CallError.self) { try decoder.decode(buffer: &buffer) }
+        var decoder = FrameDecoder()
+        try decoder.feed(ByteBuffer(integer: UInt32(Frame.sizeLimit))) { _ in Issue.record("nothing is complete") }
+        var next = FrameDecoder()
+        #expect(throws: CallError.self) { try next.feed(ByteBuffer(integer: UInt32(Frame.sizeLimit + 1))) { _ in } }
+    }
+
+    @Test func framesComeWholeHoweverTheirBytesAreCut() throws {
+        let seed = TestSeed.next()
+        var random = SeededGenerator(seed: seed)
+        for round in 0..<200 {
+            let frames = (0..<8).map { _ in String(repeating: "x", count: Int.random(in: 0...40, using: &random)) }
+            var stream = ByteBuffer()
+            for frame in frames { try stream.writeLengthPrefixed(as: UInt32.self) { $0.writeString(frame) } }
+            var decoder = FrameDecoder()
+            var decoded: [String] = []
+            while stream.readableBytes > 0 {
+                let count = min(stream.readableBytes, Int.random(in: 1...30, using: &random))
+                guard let piece = stream.readSlice(length: count) else { break }
+                try decoder.feed(piece) { decoded.append(String(buffer: $0)) }
+            }
+            #expect(decoded == frames, "seed \(seed), round \(round)")
+        }
     }
 
     /// Any bytes either are a frame or are refused; no input traps, and what is encoded is decoded the same.
