@@ -7,6 +7,8 @@ import time
 
 from clients import Ask, Sent, send_one
 from lumen_site import Site
+from machine import wait_for
+from wire import WireClient
 
 # The full sizes take minutes.
 FULL = "PROVE_FULL" in os.environ
@@ -39,7 +41,7 @@ def test_routers_are_added_and_drained():
         assert first in site.lumen("status", check=False).stdout or first not in routers(site)
         with site.client(site.create_key()) as client:
             client.chat.completions.create(model="dummy", messages=MESSAGES)
-        wait_until_gone(site, first)
+        wait_for("the drained one to leave", lambda: first not in instances(site))
         assert routers(site) == [second]
         assert all(one["restarts"] == 0 for one in site.status()["instances"])
 
@@ -86,8 +88,12 @@ async def under_load(site: Site, key: str, disturb) -> Load:
     def send(name: str, model: str, is_stream: bool) -> asyncio.Task[Sent]:
         return asyncio.create_task(send_one(site.web_port, key, 0, Ask(name, model, is_stream, None, None)))
 
+    await asyncio.to_thread(wait_for, "all routers", lambda: len(routers(site)) == ROUTERS, 30)
+    # Web notices a new one within a second.
+    await asyncio.sleep(1.5)
     streams = [send(f"stream-{number}", STREAM, True) for number in range(STREAMS)]
-    await asyncio.sleep(1)
+    await asyncio.to_thread(wait_for, "every stream to run", lambda: sum(in_flight(site)) == STREAMS, 30)
+    assert all(in_flight(site))
     disturbance = asyncio.create_task(disturb_later(site, disturb))
     requests, begin = [], time.monotonic()
     while (passed := time.monotonic() - begin) < SECONDS or not disturbance.done():
@@ -114,12 +120,19 @@ def kill_one(site: Site) -> None:
 
 def routers(site: Site) -> list[str]:
     """The ids of the routers that take requests."""
-    instances = [one for one in site.status()["instances"] if one["service"] == "router"]
-    return [one["instance"] for one in instances if not one["draining"]]
+    return [
+        one["instance"] for one in site.status()["instances"] if one["service"] == "router" and not one["draining"]
+    ]
 
 
-def wait_until_gone(site: Site, router: str) -> None:
-    end = time.monotonic() + 10
-    while any(one["instance"] == router for one in site.status()["instances"]):
-        assert time.monotonic() < end, f"{router} is still there"
-        time.sleep(0.1)
+def instances(site: Site) -> list[str]:
+    return [one["instance"] for one in site.status()["instances"]]
+
+
+def in_flight(site: Site) -> list[int]:
+    """How many requests each router has at its backends."""
+    counts = []
+    for path in site.run_dir.glob("router-*.sock"):
+        with WireClient(path) as router:
+            counts.append(sum(endpoint["inFlight"] for endpoint in router.call("router.endpoints", {})))
+    return counts

@@ -78,10 +78,20 @@ import Testing
         }
     }
 
+    @Test func thoseInLineAreToldInTimeThoughNothingHappens() async throws {
+        try await ScriptedBackend.run({ try await $0.answer("200 OK", "{}") }) { backend in
+            try await probing([backend.url], options: "max_concurrency: 1") { directory in
+                _ = try #require(directory.choose(RouterHarness.model, excluding: []))
+                #expect(await directory.wait(until: .now() + .milliseconds(100)) == nil)
+            }
+        }
+    }
+
     private func probing(
-        _ urls: [String], timeLimit: Duration = Prober.timeLimit, _ body: (EndpointDirectory) async throws -> Void
+        _ urls: [String], options: String = "", timeLimit: Duration = Prober.timeLimit,
+        _ body: (EndpointDirectory) async throws -> Void
     ) async throws {
-        let router = try RouterHarness(urls)
+        let router = try RouterHarness(urls, options: options)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await Prober(router.directory, router.client, timeLimit: timeLimit).run() }
             defer { group.cancelAll() }

@@ -73,6 +73,37 @@ import Testing
         }
     }
 
+    /// And whether a good probe then is enough to have it back.
+    @Test(arguments: [
+        (Fault.status500, false), (.garbage, false), (.wrongType, false), (.errorEvent, false), (.drop, true),
+        (.silence, true),
+    ])
+    func threeFailuresInARowTakeTheEndpointOut(fault: Fault, isBackByAProbe: Bool) async throws {
+        try await ScriptedBackend.run(fault.script) { bad in
+            let router = try RouterHarness([bad.url], options: "first_byte_timeout: \(fault == .silence ? 0.2 : 30)")
+            let record = router.directory.all[0].record
+            for _ in 0..<3 {
+                #expect(record.outSince == nil)
+                _ = try await router.complete()
+            }
+            #expect(record.outSince != nil)
+            _ = record.probed(.good(""), at: .now())
+            #expect((record.outSince == nil) == isBackByAProbe)
+        }
+    }
+
+    @Test(arguments: [
+        ("401 X", true), ("403 X", true), ("404 X", true), ("405 X", true), ("407 X", true), ("503 X", true),
+        ("400 X", false), ("413 X", false), ("415 X", false), ("422 X", false), ("429 X", false),
+    ])
+    func theOperatorsErrorsCountAndTheRequestsDoNot(status: String, counts: Bool) async throws {
+        try await ScriptedBackend.run({ try await $0.answer(status, "{}") }) { backend in
+            let router = try RouterHarness([backend.url])
+            for _ in 0..<3 { _ = try await router.complete() }
+            #expect((router.directory.all[0].record.outSince != nil) == counts)
+        }
+    }
+
     @Test func aFailuresWordsAreNotWaitedFor() async throws {
         let script: ScriptedBackend.Script = { reply in
             try await reply.write("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\nOops")
