@@ -12,6 +12,8 @@ UNBILLED_BOUND = UNBILLED_SECONDS * RATE
 # Two deaths that close are one: the ledger could not yet have been told again.
 DOUBLE_MS = 2000
 CLOCK_SLACK_MS = 50
+# What a client left is billed within this; a web that dies before takes it along.
+BILLING_MS = 2000
 
 
 def audited(
@@ -149,7 +151,8 @@ def matched(sent: list[Sent], keys: list[int], billed: dict[str, dict]) -> dict[
 
 
 def cause(one: Sent, deaths: list[tuple[float, str]]) -> str:
-    of_web = [time for time, name in deaths if name == "web" and one.started_ms <= time <= one.ended_ms + CLOCK_SLACK_MS]
+    end = one.ended_ms + (CLOCK_SLACK_MS if one.is_whole else BILLING_MS)
+    of_web = [time for time, name in deaths if name == "web" and one.started_ms - CLOCK_SLACK_MS <= time <= end]
     if not of_web:
         return "other"
     of_ledger = [time for time, name in deaths if name == "ledger"]

@@ -25,7 +25,7 @@ CUT_SHARE = 0.25
 LONGEST_SECONDS = 40
 PAUSE_SECONDS = (0.0, 0.15)
 # After a refusal, so that refusals are not most of the load.
-SULK_SECONDS = (0.5, 1.5)
+SULK_SECONDS = (1.0, 2.5)
 # Between two attempts to reach a web that is being started again.
 KNOCK_SECONDS = 0.1
 

@@ -124,7 +124,8 @@ def summary(result: dict) -> str:
     unbilled = result["unbilled"]
     lines = [
         f"{result['engine']}: seed {result['seed']}, {result['crashes']} crashes ({deaths}) in {result['seconds']} s",
-        f"  {result['requests']} requests: {result['statuses']}; {result['whole']} answered whole, {result['cut']} cut",
+        f"  {result['requests']} requests: {result['statuses']}; {result['whole']} answered whole, {result['cut']} cut; "
+        f"{result['refused_connections']} connections refused",
         f"  tokens granted {result['granted']}, posted {result['posted']}, written off {result['written_off']}",
         f"  billed as lost {result['outcomes'].get('lost', 0)}, corrections {result['corrections']}",
         *(f"  unbilled, {cause}: {sums['tokens']} tokens of {sums['requests']}" for cause, sums in unbilled.items()),

@@ -7,7 +7,7 @@ PAUSE_SECONDS = (0.5, 1.5)
 # Deaths come in salvos, and then there is a calm in which the load comes back: a ledger on SQLite that finds a web dead
 # holds new requests back for 5 s.
 SALVO = (4, 8)
-CALM_SECONDS = (7.5, 10)
+CALM_SECONDS = (10, 13)
 SERVICES = ("auth", "ledger", "web", "router1", "router2")
 # The ledger and the web matter most.
 WEIGHTS = (1, 4, 3, 1, 1)
