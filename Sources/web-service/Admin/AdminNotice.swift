@@ -2,6 +2,7 @@
 enum AdminNotice: String, Sendable {
     case budgetSet = "budget-set"
     case budgetRemoved = "budget-removed"
+    case groupBudgetRemoved = "group-budget-removed"
     case reset
     case nothingToReset = "nothing-to-reset"
     case userCreated = "user-created"
@@ -25,6 +26,7 @@ enum AdminNotice: String, Sendable {
         switch self {
         case .budgetSet: "The budget is set."
         case .budgetRemoved: "The budget is removed. The groups’ budgets hold again."
+        case .groupBudgetRemoved: "The budget is removed: the group does not give it any more."
         case .reset: "The pool is reset."
         case .nothingToReset: "There was nothing to reset: nobody has used tokens of that pool yet."
         case .userCreated: "The user is made. The first login with this address claims it."
