@@ -1,18 +1,23 @@
-"""Budgets of groups that admins made: what they grant and what they refuse, over `/v1`."""
+"""Budgets of groups that admins made: how they are set, and what they grant and refuse over `/v1`."""
 
 import openai
 import pytest
+from playwright.sync_api import Browser
 
+from browser import Visitor
 from chats import ask
 from lumen_site import Site
 from machine import wait_for
 from test_budget import cost_of
+from test_pages import serious_findings
 from wire import WireError
 
 OUTPUT = 20
 # For the prompt alone.
 TOO_LITTLE = 10
 ADMIN = {"user": 1, "email": "admin@example.edu", "address": "127.0.0.1"}
+PHONE = {"width": 390, "height": 844}
+GROUP_PAGE = "/admin/groups/lab"
 MODEL = {"model": {"_0": "exact"}}
 
 
@@ -57,6 +62,50 @@ def taken_over_by_the_file(site: Site, key: str, cost: int) -> None:
     assert run(site, key) == "user"
     third = member(site, "third@example.edu")
     assert [run(site, third) for _ in range(3)] == [None, None, "user"]
+
+def test_admin_gives_a_group_its_budgets_without_script(browser):
+    with Site({"admins": ["dev@example.com"]}, models=("exact",)) as site:
+        admin = Visitor(browser, site, java_script_enabled=False)
+        admin.log_in()
+        site.call("auth", "auth.create_group", {"name": "lab", "title": "The lab", "by": ADMIN})
+        fill_in(admin, "exact", "5 000")
+        fill_in(admin, "*", "a few")
+        admin.page.get_by_text("A whole number from 0 to").wait_for()
+        fill_in(admin, "*", "70")
+        admin.page.get_by_text("The budget is set.").wait_for()
+        assert listed(site)["budgets"] == [{"pool": "exact", "budget": budget(5000)}]
+        assert listed(site)["sharedBudget"] == budget(70)
+        # The bounds of its prompt and its output together.
+        key = member(site, "member@example.edu")
+        assert run(site, key) is None
+        assert run(site, key) == "group"
+        admin.page.get_by_role("button", name="Remove the budget for All members together").click()
+        admin.page.get_by_text("The budget is removed").wait_for()
+        assert "sharedBudget" not in listed(site)
+        assert run(site, key) is None
+        admin.check()
+        admin.close()
+        assert_accessible(browser, site)
+        log = site.call("auth", "auth.read_audit", {"search": "group lab", "limit": 10})
+        assert [entry["action"]["name"] for entry in log if entry["action"]["name"].endswith("_budget")] == [
+            "group.remove_budget", "group.set_budget", "group.set_budget"
+        ]
+
+
+def assert_accessible(browser: Browser, site: Site) -> None:
+    admin = Visitor(browser, site, viewport=PHONE)
+    admin.log_in()
+    assert serious_findings(admin, GROUP_PAGE) == set()
+    assert admin.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    admin.check()
+    admin.close()
+
+
+def fill_in(admin: Visitor, pool: str, most: str) -> None:
+    admin.page.goto(GROUP_PAGE)
+    admin.page.get_by_label("For", exact=True).select_option(pool)
+    admin.page.get_by_label("Most tokens").fill(most)
+    admin.page.get_by_role("button", name="Set the budget").click()
 
 
 def set_budget(site: Site, entry: str | dict, tokens: int | None) -> None:

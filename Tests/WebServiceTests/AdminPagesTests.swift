@@ -14,11 +14,13 @@ import Testing
 
     static let pages = [
         "/admin", "/admin/users", "/admin/users/1", "/admin/users/1/reset?pool=default", "/admin/groups",
-        "/admin/groups/lab%20%26%20co", "/admin/groups/default", "/admin/groups/lab%20%26%20co/reset", "/admin/usage",
+        "/admin/groups/lab%20%26%20co", "/admin/groups/default", "/admin/groups/chem",
+        "/admin/groups/lab%20%26%20co/reset", "/admin/usage",
     ]
     static let files = ["/admin/usage.csv?by=model", "/admin/users/1/usage.csv", "/admin/users/1/events.csv"]
     static let writes = [
         "/admin/users/1/override", "/admin/users/1/override/remove", "/admin/users/1/reset", "/admin/groups/lab/reset",
+        "/admin/groups/chem/budget", "/admin/groups/chem/budget/remove",
     ]
 
     private var calls: [String] { fixture.services.calls.withLockedValue { $0 } }
@@ -280,6 +282,7 @@ import Testing
         for (path, body) in [
             ("/admin/users/1/override", "pool=dummy&max=10"), ("/admin/users/1/override/remove", "pool=dummy"),
             ("/admin/users/1/reset", "pool=default"), ("/admin/groups/lab/reset", ""),
+            ("/admin/groups/chem/budget", "pool=dummy&max=10"), ("/admin/groups/chem/budget/remove", "pool=dummy"),
         ] {
             #expect(try await post(path, body).status == .serviceUnavailable)
         }

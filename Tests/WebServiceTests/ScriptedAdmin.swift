@@ -51,7 +51,12 @@ extension ScriptedServices {
         }
         table.on(Ledger.GroupBudgets.self) { [self] _, _ throws(CallError) in
             try answer("groups", isLedgers: true)
-            return [.sample]
+            return [.ofPanel, .sample]
+        }
+        table.on(Ledger.SetGroupBudget.self) { [self] call, _ throws(CallError) in
+            let budget = call.budget.map { "\($0.max.code) \($0.refresh) \($0.starting)" } ?? "none"
+            try answer("set group \(call.group) \(call.entry) \(budget)", isLedgers: true)
+            return Done()
         }
     }
 
@@ -86,6 +91,16 @@ extension Ledger.UsageReport {
 }
 
 extension Ledger.GroupBudget {
+    static let ofPanel = Ledger.GroupBudget(
+        group: "chem", isDisabled: false,
+        budgets: [
+            Ledger.Override(pool: "dummy", budget: Budget(max: .tokens(7_000), refresh: 3, starting: 5)),
+            Ledger.Override(pool: "a/b&c", budget: Budget(max: .tokens(8), refresh: 0, starting: 8)),
+        ],
+        shared: Ledger.Pool(
+            holder: .group, name: "chem", balance: 60, reserved: 0, max: 600, refresh: 0, group: "chem"),
+        isLocked: false, sharedBudget: Budget(max: .tokens(600), refresh: 0, starting: 60))
+
     static let sample = Ledger.GroupBudget(
         group: "lab & co", isDisabled: true,
         budgets: [

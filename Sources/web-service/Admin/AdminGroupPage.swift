@@ -67,9 +67,10 @@ extension Site {
     /// - Parameters:
     ///   - title: what was typed; nil for a fresh form.
     ///   - email: likewise, of a new member.
-    private func adminGroupPage(
+    ///   - budget: likewise.
+    func adminGroupPage(
         _ group: Auth.GroupRecord, _ visit: Visit, title: FormField? = nil, email: FormField? = nil,
-        status: HTTPResponse.Status = .ok
+        budget: BudgetForm? = nil, status: HTTPResponse.Status = .ok
     ) async throws -> Response {
         async let budgets = try? ledger.call(Ledger.GroupBudgets(), request: visit.id, timeout: Self.callTimeout)
         var members: MemberList?
@@ -77,8 +78,10 @@ extension Site {
             let call = Auth.ListMembers(group: group.name, offset: visit.offset, limit: MemberList.membersPerPage)
             members = MemberList(try await authCall(call, for: visit), of: group.name, offset: call.offset)
         }
+        let part = GroupBudgetsPart(
+            await budgets, of: group, form: budget, editing: visit.query("pool"), pools: groupPoolNames())
         let content = AdminGroupPage(
-            group, notice: AdminNotice(visit)?.text, budgets: GroupBudgetsPart(await budgets, of: group.name),
+            group, notice: AdminNotice(visit)?.text, budgets: part,
             members: members, titleField: title ?? FormField(text: group.title), emailField: email ?? FormField())
         return page("admin-group", title: group.title, content, for: visit, status: status)
     }

@@ -3,6 +3,7 @@ enum AdminNotice: String, Sendable {
     case budgetSet = "budget-set"
     case budgetRemoved = "budget-removed"
     case nothingToRemove = "nothing-to-remove"
+    case groupBudgetRemoved = "group-budget-removed"
     case reset
     case nothingToReset = "nothing-to-reset"
     case userCreated = "user-created"
@@ -27,6 +28,7 @@ enum AdminNotice: String, Sendable {
         case .budgetSet: "The budget is set."
         case .budgetRemoved: "The budget is removed. The groups’ budgets hold again."
         case .nothingToRemove: "There was nothing to remove: the user has no such budget of their own."
+        case .groupBudgetRemoved: "The budget is removed: the group does not give it any more."
         case .reset: "The pool is reset."
         case .nothingToReset: "There was nothing to reset: nobody has used tokens of that pool yet."
         case .userCreated: "The user is made. The first login with this address claims it."

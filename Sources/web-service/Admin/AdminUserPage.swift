@@ -23,16 +23,10 @@ extension Site {
         let input = try await visit.form(BudgetInput.self)
         let user = try await user(visit)
         var form = BudgetForm(input, pools: poolNames())
-        guard let budget = form.budget else {
-            return try await adminUserPage(user, visit, form: form, status: .unprocessableContent)
+        let failure = await form.submit { budget throws(CallError) in
+            try await writeOverride(of: user, pool: input.pool, to: budget, visit)
         }
-        do throws(CallError) {
-            try await writeOverride(of: user, pool: form.pool, to: budget, visit)
-        } catch {
-            let problem = PageProblem(error)
-            form.problem = problem.message
-            return try await adminUserPage(user, visit, form: form, status: problem.status)
-        }
+        if let failure { return try await adminUserPage(user, visit, form: form, status: failure) }
         return .redirect(to: AdminNotice.budgetSet.path(after: "/admin/users/\(user.person.id)"))
     }
 
@@ -98,7 +92,7 @@ extension Site {
     }
 
     /// The pools that a budget can be for.
-    private func poolNames() -> [String] { ["default"] + configuration().models.map(\.name.rawValue) }
+    func poolNames() -> [String] { ["default"] + configuration().models.map(\.name.rawValue) }
 }
 
 extension Visit {

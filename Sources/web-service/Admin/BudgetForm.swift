@@ -1,3 +1,4 @@
+import HTTPTypes
 import SharedProtocol
 
 /// A budget for a pool as a form sends it.
@@ -74,8 +75,9 @@ struct BudgetForm: Sendable {
 
     /// A fresh form, or one with a budget that there is.
     init(editing pool: String?, of budgets: [Ledger.Override], pools names: [String]) {
+        let pool = pool.flatMap { names.contains($0) ? $0 : nil }
         let present = budgets.first { $0.pool == pool }?.budget
-        self.pool = pool.flatMap { names.contains($0) ? $0 : nil } ?? "default"
+        self.pool = pool ?? "default"
         pools = Self.choices(names, chosen: self.pool)
         var most: TokenCount?
         if case .tokens(let tokens) = present?.max { most = tokens }
@@ -84,6 +86,21 @@ struct BudgetForm: Sendable {
         refreshField = Field(text: present?.refresh.description ?? "")
         startingField = Field(text: isUnlimited ? "" : present?.starting.description ?? "")
         hasProblems = false
+    }
+
+    /// Has the budget written. What stands in the way is said in the form afterwards.
+    ///
+    /// - Returns: the status of a page that says so; nil: the budget is set.
+    mutating func submit(_ write: (Budget) async throws(CallError) -> Void) async -> HTTPResponse.Status? {
+        guard let budget else { return .unprocessableContent }
+        do throws(CallError) {
+            try await write(budget)
+            return nil
+        } catch {
+            let failure = PageProblem(error)
+            problem = failure.message
+            return failure.status
+        }
     }
 
     private static func choices(_ names: [String], chosen: String) -> [Choice] {

@@ -30,6 +30,8 @@ extension Site {
         admin.post("groups/:group/enable", use: adminOnly(enableGroup))
         admin.post("groups/:group/members", use: adminOnly(addMember))
         admin.post("groups/:group/members/:id/remove", use: adminOnly(removeMember))
+        admin.post("groups/:group/budget", use: adminOnly(setGroupBudget))
+        admin.post("groups/:group/budget/remove", use: adminOnly(removeGroupBudget))
         admin.get("groups/:group/reset", use: adminOnly(askToResetGroup))
         admin.post("groups/:group/reset", use: adminOnly(resetGroup))
         admin.get("usage", use: adminOnly(adminUsage))
