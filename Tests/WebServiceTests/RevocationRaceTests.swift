@@ -12,11 +12,11 @@ import Testing
     @Test(arguments: 0..<4) func noAnswerIsOlderThanWhatWasHeard(_ number: Int) async throws {
         let seed = ProcessInfo.processInfo.environment["TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 0 ... .max)
         var race = try RevocationRace(seed: seed &+ UInt64(number))
-        for _ in 0..<1500 { await race.step() }
+        for _ in 0..<4000 { await race.step() }
         await race.end()
         #expect(race.wrong == [], "TEST_SEED=\(seed)")
         // The race was one: all of it has happened, and often.
-        #expect(race.admitted > 100)
+        #expect(race.admitted > 50)
         #expect(race.refused > 50)
         #expect(race.askedAgain > 10)
     }
