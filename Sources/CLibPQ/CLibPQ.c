@@ -30,6 +30,8 @@ static const Entry entries[] = {
     ENTRY(PQconsumeInput, consumeInput),
     ENTRY(PQisBusy, isBusy),
     ENTRY(PQgetResult, getResult),
+    ENTRY(PQnotifies, notifies),
+    ENTRY(PQfreemem, freeMemory),
     ENTRY(PQclear, clear),
     ENTRY(PQresultStatus, resultStatus),
     ENTRY(PQresultErrorField, resultErrorField),

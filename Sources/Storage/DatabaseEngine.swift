@@ -15,6 +15,9 @@ protocol DatabaseEngine: Sendable {
         isolation: WriteIsolation, _ updates: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error>
 
+    /// Nil where nobody else could notify.
+    func listener(on channel: String) -> DatabaseListener?
+
     /// - Parameter isLong: it may take minutes.
     func read<T: Sendable>(
         isLong: Bool, _ query: @escaping @Sendable (any SQLConnection) throws -> T

@@ -51,6 +51,11 @@ public final class ServiceDatabase: Sendable {
         try unwrap(await store.read(isLong: isLong, query), "read")
     }
 
+    /// Hears when another instance, in a committed transaction, says `NOTIFY channel`. Nil with SQLite, where there is none.
+    ///
+    /// - Parameter channel: of lower-case letters and `_`.
+    public func listener(on channel: String) -> DatabaseListener? { store.listener(on: channel) }
+
     private func unwrap<T>(_ result: Result<T, any Error>, _ verb: String) throws(CallError) -> T {
         switch result {
         case .success(let value):

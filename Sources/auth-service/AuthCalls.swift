@@ -30,7 +30,7 @@ struct AuthCalls: Sendable {
     ) async throws(CallError) {
         self.database = database
         revocations = RevocationFeed(try await database.read(Revision.current), timers: timers)
-        follower = database.engine == .sqlite ? nil : RevocationFollower(database: database, feed: revocations)
+        follower = RevocationFollower(database, revocations)
         lastUse = LastUseWriter(database, logger: logger)
         changes = AuditedChanges(database: database, revocations: revocations, clock: clock, logger: logger)
         sessions = Sessions(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)

@@ -67,6 +67,32 @@ import Testing
         stream.cancel()
     }
 
+    /// Long before it would have looked for itself.
+    @Test(.timeLimit(.minutes(1))) func otherInstancesAreNotified() async throws {
+        let fixture = try AuthFixture()
+        guard fixture.database.engine == .postgres else { return }
+        let (one, other) = (try await fixture.start(), try await fixture.start())
+        var follower = try #require(other.calls.follower)
+        follower.interval = .seconds(3600)
+        let following = Task { [follower] in try await follower.run() }
+        let stream = try await other.caller.open(
+            Auth.FollowRevocations(), body: nil, request: nil, timeout: .seconds(60))
+        let before = try await one.number("SELECT revision FROM revision") ?? 0
+        let key = try await one.createKey()
+        let user = try await one.call(Auth.FindUsers(search: "", limit: 1)).users[0].person.id
+        _ = try await one.call(Auth.RevokeKey(user: user, key: key.summary.id))
+        var revision: Int64 = 0
+        while revision <= before {
+            revision = try await stream.next().map { try $0.decodeJSON(Auth.Revision.self).revision }.last ?? .max
+        }
+        #expect(revision == before + 1)
+        stream.cancel()
+        following.cancel()
+        // Ends what it waits for.
+        try await one.database.write { _ = try Revision.advance($0) }
+        try await following.value
+    }
+
     /// Its tables had names that PostgreSQL keeps to itself.
     @Test func databaseOfTheFirstReleaseIsTakenOver() async throws {
         let fixture = try AuthFixture()

@@ -29,6 +29,8 @@ typedef struct {
     __typeof__(&PQconsumeInput) consumeInput;
     __typeof__(&PQisBusy) isBusy;
     __typeof__(&PQgetResult) getResult;
+    __typeof__(&PQnotifies) notifies;
+    __typeof__(&PQfreemem) freeMemory;
     __typeof__(&PQclear) clear;
     __typeof__(&PQresultStatus) resultStatus;
     __typeof__(&PQresultErrorField) resultErrorField;

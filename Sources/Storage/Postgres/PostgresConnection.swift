@@ -163,6 +163,26 @@ extension PostgresConnection {
         return library.pq.getResult(handle)
     }
 
+    /// Waits for a notification that this session listens to; takes all that have come.
+    ///
+    /// - Returns: false when there was none until then.
+    func waitForNotification(until end: NIODeadline) throws(PostgresError) -> Bool {
+        while true {
+            guard library.pq.consumeInput(handle) == 1 else { throw lost() }
+            var hasCome = false
+            while let notification = library.pq.notifies(handle) {
+                library.pq.freeMemory(notification)
+                hasCome = true
+            }
+            if hasCome { return true }
+            let left = end - .now()
+            guard left > .zero else { return false }
+            var descriptor = pollfd(fd: library.pq.socket(handle), events: Int16(POLLIN), revents: 0)
+            let count = poll(&descriptor, 1, Int32(clamping: left.nanoseconds / 1_000_000 + 1))
+            if count < 0, errno != EINTR { throw lost() }
+        }
+    }
+
     private func wait(for events: Int32) throws(PostgresError) {
         while true {
             let left = deadline - .now()

@@ -47,6 +47,10 @@ final class PostgresDatabase: DatabaseEngine {
         }
     }
 
+    func listener(on channel: String) -> DatabaseListener? {
+        DatabaseListener(PostgresListener(pool.settings, channel: channel))
+    }
+
     func read<T: Sendable>(
         isLong: Bool, _ query: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error> {

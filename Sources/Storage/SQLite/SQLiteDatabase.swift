@@ -48,6 +48,8 @@ final class SQLiteDatabase: DatabaseEngine {
         }
     }
 
+    func listener(on channel: String) -> DatabaseListener? { nil }
+
     func read<T: Sendable>(
         isLong: Bool, _ query: @escaping @Sendable (any SQLConnection) throws -> T
     ) async -> Result<T, any Error> {

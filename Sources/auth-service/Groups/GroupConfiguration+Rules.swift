@@ -1,7 +1,15 @@
+import NIOCore
 import SharedProtocol
 
 /// What an identity provider said of a person at the last login: claims under their names, with their values.
 typealias Claims = [String: [String]]
+
+extension Claims {
+    /// Those that cannot be read make nobody a member of anything.
+    init(stored text: String) {
+        self = text == "{}" ? [:] : (try? ByteBuffer(string: text).decodeJSON(Claims.self)) ?? [:]
+    }
+}
 
 extension GroupConfiguration {
     /// Whether the group's rules make a person with these claims a member. No rules make nobody one.

@@ -44,10 +44,13 @@ struct GroupDirectory: Sendable {
             "SELECT count(*) FROM member WHERE group_name = ?", [call.group.rawValue])
         let rows = try connection.rows(
             """
-            SELECT \(User.columns) FROM member JOIN users ON users.id = member.member
+            SELECT id, email, name FROM member JOIN users ON users.id = member.member
             WHERE member.group_name = ? ORDER BY users.email LIMIT ? OFFSET ?
             """, [call.group.rawValue, call.limit, call.offset])
-        let members = rows.map { User($0).member(isByRule: false, isByHand: true) }
+        let members = rows.map {
+            Auth.Member(
+                user: UserID($0["id"]), email: $0["email"], name: $0["name"], isByRule: false, isByHand: true)
+        }
         return Auth.MemberPage(members: members, total: total ?? 0)
     }
 
@@ -61,25 +64,25 @@ struct GroupDirectory: Sendable {
         var page = Auth.MemberPage(members: [], total: 0)
         var last = ""
         while true {
-            let users = try connection.rows(
-                "SELECT \(User.columns) FROM users WHERE email > ? ORDER BY email LIMIT ?", [last, batch]
-            ).map { User($0) }
-            guard let end = users.last else { return page }
-            last = end.email
-            for user in users {
-                let (isByRule, isByHand) = (group.matches(user.claims), hand.contains(user.id))
-                guard isByRule || isByHand else { continue }
+            let rows = try connection.rows(
+                "SELECT id, email, name, claims FROM users WHERE email > ? ORDER BY email LIMIT ?", [last, batch])
+            guard let end = rows.last else { return page }
+            last = end["email"]
+            // Of claims that are the same text, as those of many people are.
+            var verdicts: [String: Bool] = [:]
+            for row in rows {
+                let (id, claims): (UserID, String) = (UserID(row["id"]), row["claims"])
+                let isByRule = verdicts[claims] ?? group.matches(Claims(stored: claims))
+                verdicts[claims] = isByRule
+                guard isByRule || hand.contains(id) else { continue }
                 if page.total >= call.offset, page.members.count < call.limit {
-                    page.members.append(user.member(isByRule: isByRule, isByHand: isByHand))
+                    page.members.append(
+                        Auth.Member(
+                            user: id, email: row["email"], name: row["name"], isByRule: isByRule,
+                            isByHand: hand.contains(id)))
                 }
                 page.total += 1
             }
         }
-    }
-}
-
-extension User {
-    fileprivate func member(isByRule: Bool, isByHand: Bool) -> Auth.Member {
-        Auth.Member(user: id, email: email, name: name, isByRule: isByRule, isByHand: isByHand)
     }
 }

@@ -10,9 +10,13 @@ enum Revision {
         return revision
     }
 
+    /// On which other instances are told of a change.
+    static let channel = "lumen_revision"
+
     /// Counts a change, in the transaction that makes it.
     static func advance(_ connection: any SQLConnection) throws -> Int64 {
         try connection.execute("UPDATE revision SET revision = revision + 1")
+        if connection.engine == .postgres { try connection.execute("NOTIFY \(channel)") }
         return try current(connection)
     }
 }

@@ -3,17 +3,31 @@ import ServiceLifecycle
 import SharedProtocol
 import Storage
 
-/// Hears of what other instances of auth, on the same PostgreSQL database, took away, by looking at the revision.
+/// Hears of what other instances of auth, on the same PostgreSQL database, took away: they notify, and it looks at the
+/// revision in any case.
 struct RevocationFollower: ServiceLifecycle.Service {
     /// Half of the second within which a revocation counts everywhere.
     static let interval = Duration.milliseconds(500)
 
     let database: ServiceDatabase
+    let listener: DatabaseListener
     let feed: RevocationFeed
+    var interval = Self.interval
+
+    /// Nil when there can be no other instance.
+    init?(_ database: ServiceDatabase, _ feed: RevocationFeed) {
+        guard let listener = database.listener(on: Revision.channel) else { return nil }
+        self.database = database
+        self.listener = listener
+        self.feed = feed
+    }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: Self.interval)) != nil { await follow() }
+            while !Task.isCancelled {
+                await listener.next(within: interval)
+                await follow()
+            }
         }
     }
 

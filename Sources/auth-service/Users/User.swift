@@ -1,4 +1,3 @@
-import NIOCore
 import SharedProtocol
 import Storage
 
@@ -29,13 +28,8 @@ struct User: Sendable {
         if let issuer: String = row["issuer"], let subject: String = row["subject"] {
             identity = Auth.Identity(issuer: issuer, subject: subject)
         }
-        claims = Self.claims(row["claims"])
+        claims = Claims(stored: row["claims"])
         lastLogin = (row["last_login"] as Int64?).map { Timestamp($0) }
-    }
-
-    /// Claims that cannot be read make nobody a member of anything.
-    private static func claims(_ text: String) -> Claims {
-        text == "{}" ? [:] : (try? ByteBuffer(string: text).decodeJSON(Claims.self)) ?? [:]
     }
 
     /// How the audit log names them.
