@@ -9,6 +9,7 @@ struct AuthCalls: Sendable {
     /// Nil when there is no other instance to follow.
     let follower: RevocationFollower?
     private let sessions: Sessions
+    private let login: Login
     private let keys: APIKeys
     private let directory: UserDirectory
     private let revocations: RevocationFeed
@@ -26,6 +27,9 @@ struct AuthCalls: Sendable {
         follower = database.engine == .sqlite ? nil : RevocationFollower(database: database, feed: revocations)
         lastUse = LastUseWriter(database, logger: logger)
         sessions = Sessions(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
+        login = Login(
+            LoginStore(database, revocations, logger: logger), configuration: configuration, clock: clock,
+            logger: logger)
         keys = APIKeys(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
         directory = UserDirectory(database: database)
     }
@@ -36,6 +40,12 @@ struct AuthCalls: Sendable {
         table.on(Auth.ResumeSession.self) { call, _ throws(CallError) in try await sessions.resume(call.session) }
         table.on(Auth.DevLogin.self) { call, context throws(CallError) in
             try await sessions.openForDevUser(call.browser, context.request)
+        }
+        table.on(Auth.BeginLogin.self) { call, context throws(CallError) in
+            try await login.begin(call, context.request)
+        }
+        table.on(Auth.FinishLogin.self) { call, context throws(CallError) in
+            try await login.finish(call, context.request)
         }
         table.on(Auth.CloseSession.self) { call, context throws(CallError) in
             try await sessions.close(call.session, context.request)
