@@ -15,6 +15,11 @@ struct ProviderClient: Sendable {
     struct Reply {
         var status: Int
         var body: ByteBuffer
+
+        /// What a status means that nobody expected.
+        var unexpected: Auth.LoginRefusal {
+            status >= 500 || status == 429 ? .providerUnavailable : .providerUnusable
+        }
     }
 
     /// A document that can only be there.
@@ -25,8 +30,7 @@ struct ProviderClient: Sendable {
         let reply = try await send(
             name, HTTPRequest(url: url, headers: headers + Self.accepted, timeouts: Self.timeouts))
         guard reply.status == 200 else {
-            let isTrouble = reply.status >= 500 || reply.status == 429
-            throw LoginProblem(isTrouble ? .providerUnavailable : .providerUnusable, "\(name): status \(reply.status)")
+            throw LoginProblem(reply.unexpected, "\(name): status \(reply.status)")
         }
         return reply.body
     }

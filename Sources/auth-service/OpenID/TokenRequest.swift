@@ -51,11 +51,10 @@ struct Tokens {
 
     private static func problem(_ reply: ProviderClient.Reply) -> LoginProblem {
         let detail = "token: status \(reply.status)"
-        guard 400...499 ~= reply.status, reply.status != 429 else { return LoginProblem(.providerUnavailable, detail) }
-        switch (try? reply.body.decodeJSON(Failure.self))?.error {
-        case "invalid_grant": return LoginProblem(.codeRefused, detail + ", invalid_grant")
-        case "invalid_client": return LoginProblem(.clientRefused, detail + ", invalid_client")
-        default: return LoginProblem(.clientRefused, detail)
+        switch (reply.status, (try? reply.body.decodeJSON(Failure.self))?.error) {
+        case (400, "invalid_grant"): return LoginProblem(.codeRefused, detail + ", invalid_grant")
+        case (400...403, _): return LoginProblem(.clientRefused, detail)
+        default: return LoginProblem(reply.unexpected, detail)
         }
     }
 
