@@ -12,9 +12,11 @@ extension AuthService {
         let database = try open(watcher.current.app, logger)
         let auth = try await AuthCalls(
             database, configuration: { watcher.current }, clock: Timestamp.now, timers: process.group, logger: logger)
+        watcher.onChange { _ in auth.fileGroups.configurationChanged() }
         let socket = process.listen ?? watcher.current.app.runDirectory + "/auth.sock"
         let server = CallServer(process.identity, socket: socket, calls: auth.table, on: process.group)
-        return ([auth.lastUse, auth.follower, server] as [(any ServiceLifecycle.Service)?]).compactMap(\.self)
+        return ([auth.lastUse, auth.follower, auth.fileGroups, server] as [(any ServiceLifecycle.Service)?]).compactMap(
+            \.self)
     }
 
     private static func open(_ app: AppConfiguration, _ logger: Logger) throws -> ServiceDatabase {

@@ -9,7 +9,8 @@ extension Auth {
 
         /// Only entries with a smaller number; for paging.
         public var before: Int64?
-        /// A part of the actor's address, of the action or of the subject, in any letter case; empty finds all.
+        /// A part of the actor's e-mail address, of where they came from, of the action or of the subject, in any letter
+        /// case; empty finds all.
         public var search: String
         /// 1 to 200.
         public var limit: Int
@@ -22,7 +23,7 @@ extension Auth {
     }
 
     /// Writes down a change that another service is about to make. Asked for before the change, which is not made when this
-    /// fails: nothing happens that is not in the log.
+    /// fails: nothing happens that is not in the log. `refused`: an action without a name.
     public struct Audit: Call {
         public static let method = "auth.audit"
         public static let isIdempotent = false
@@ -35,6 +36,15 @@ extension Auth {
             self.action = action
             self.by = by
         }
+    }
+
+    /// Walks the whole log and recomputes its hashes.
+    public struct VerifyAudit: Call {
+        public static let method = "auth.verify_audit"
+        public static let isIdempotent = true
+        public typealias Reply = AuditVerification
+
+        public init() {}
     }
 }
 
@@ -89,6 +99,23 @@ extension Auth {
             self.by = by
             self.action = action
             self.request = request
+        }
+    }
+
+    /// What a walk along the log found.
+    public struct AuditVerification: Codable, Sendable, Hashable {
+        /// Entries that are as they were written, up to the first that is not.
+        public var entries: Int64
+        /// The hash of the last of them. Whoever wrote it down earlier, with its number, can tell that the log's end was not
+        /// taken away since.
+        public var head: String
+        /// What is wrong with the entry after them; absent when there is none.
+        public var fault: String?
+
+        public init(entries: Int64, head: String, fault: String? = nil) {
+            self.entries = entries
+            self.head = head
+            self.fault = fault
         }
     }
 }

@@ -47,7 +47,7 @@ extension Auth {
     }
 
     /// Which of those who have something running have lost their access. Asked after each revocation, so that what they
-    /// have running ends, too.
+    /// have running ends, too. `refused`: too many at once.
     public struct FindEnded: Call {
         public static let method = "auth.find_ended"
         public static let isIdempotent = true

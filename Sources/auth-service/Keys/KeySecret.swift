@@ -13,25 +13,6 @@ struct KeySecret {
     var hint: String { Self.prefix + text.dropFirst(Self.prefix.count).prefix(2) + "…" + text.suffix(2) }
 }
 
-/// The name that a user gives to a key.
-struct KeyName {
-    let text: String
-
-    private static let mostCharacters = 100
-    /// A character may be many bytes; this bounds what is stored.
-    private static let mostBytes = 400
-
-    /// Takes off white space at both ends. Throws `refused` when nothing or too much is left.
-    init(_ text: String) throws(CallError) {
-        let trimmed = text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed()
-        self.text = String(trimmed)
-        let isPrintable = !self.text.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
-        guard isPrintable, 1...Self.mostCharacters ~= self.text.count, self.text.utf8.count <= Self.mostBytes else {
-            throw CallError(.refused, "A key's name has 1 to \(Self.mostCharacters) characters on one line.")
-        }
-    }
-}
-
 extension Auth.KeyOwner {
     /// With the address in the form in which users are stored. Throws `refused` when it is none.
     func normalized() throws(CallError) -> Auth.KeyOwner {

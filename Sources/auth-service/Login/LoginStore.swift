@@ -6,11 +6,16 @@ import Storage
 struct LoginStore: Sendable {
     private let database: ServiceDatabase
     private let revocations: RevocationFeed
+    private let configuration: @Sendable () -> LumenConfiguration
     private let logger: Logger
 
-    init(_ database: ServiceDatabase, _ revocations: RevocationFeed, logger: Logger) {
+    init(
+        _ database: ServiceDatabase, _ revocations: RevocationFeed,
+        configuration: @escaping @Sendable () -> LumenConfiguration, logger: Logger
+    ) {
         self.database = database
         self.revocations = revocations
+        self.configuration = configuration
         self.logger = logger
     }
 
@@ -39,7 +44,7 @@ struct LoginStore: Sendable {
     ) async throws -> Auth.OpenedSession {
         let entry = try await database.write { connection -> Result<Entry, LoginProblem> in
             do {
-                return .success(try Self.enter(verified, new, connection))
+                return .success(try enter(verified, new, connection))
             } catch let problem as LoginProblem {
                 return .failure(problem)
             }
@@ -56,11 +61,11 @@ struct LoginStore: Sendable {
         var revision: Int64?
     }
 
-    private static func enter(
+    private func enter(
         _ verified: VerifiedPerson, _ new: NewSession, _ connection: any SQLConnection
     ) throws -> Entry {
         let (user, hasChanged) = try User.logIn(verified, at: new.opened, connection)
-        let person = try user.person()
+        let person = try user.person(configuration, connection)
         let hasEnded = try new.insert(for: user.id, connection)
         return Entry(person: person, revision: hasChanged || hasEnded ? try Revision.advance(connection) : nil)
     }

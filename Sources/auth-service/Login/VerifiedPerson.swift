@@ -40,8 +40,6 @@ struct VerifiedPerson: Sendable, Hashable {
 extension OAuth2Configuration {
     /// The only institutions whose people are let in; empty when all are. CILogon takes several, with commas between.
     var hintedInstitutions: [String] {
-        (parameters["idphint"] ?? "").split(separator: ",")
-            .map { String($0.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed()) }
-            .filter { !$0.isEmpty }
+        (parameters["idphint"] ?? "").split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }
     }
 }

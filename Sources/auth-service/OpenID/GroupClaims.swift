@@ -3,8 +3,8 @@ import SharedProtocol
 /// The claims that groups are given by, as lists of values. Stored as JSON, so that the rules can be looked at again when
 /// they change.
 struct GroupClaims: Sendable, Hashable {
-    /// Under their names; a claim that the provider said nothing of is absent.
-    private(set) var values: [String: [String]]
+    /// Under their names; one without a value is absent.
+    let values: Claims
 
     /// In the order in which they are stored.
     static let names = ["affiliation", "member_of", "idp", "ou"]
@@ -13,7 +13,7 @@ struct GroupClaims: Sendable, Hashable {
     /// Bytes of one value; a longer one is dropped, since a part of it might be another's whole.
     static let longestValue = 1000
 
-    init(_ values: [String: [String]] = [:]) { self.values = values }
+    init(_ values: Claims = [:]) { self.values = values.filter { !$0.value.isEmpty } }
 
     /// Which identity provider, of those behind the provider, the person used.
     var institutions: [String] { values["idp"] ?? [] }
@@ -24,10 +24,7 @@ struct GroupClaims: Sendable, Hashable {
 
     /// Takes the text apart at semicolons, and the blanks off both ends of each part.
     static func split(_ texts: [String]) -> [String] {
-        let parts = texts.flatMap { $0.split(separator: ";") }
-            .map { part in
-                String(part.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
-            }
+        let parts = texts.flatMap { $0.split(separator: ";") }.map { String($0).trimmed }
         return Array(parts.filter { 1...longestValue ~= $0.utf8.count }.prefix(mostValues))
     }
 }
@@ -43,7 +40,7 @@ extension GroupClaims: Codable {
 
     init(from decoder: any Decoder) throws {
         let members = try decoder.container(keyedBy: Name.self)
-        var values: [String: [String]] = [:]
+        var values: Claims = [:]
         for name in Self.names {
             guard let said = try? members.decode(TextList.self, forKey: Name(name)) else { continue }
             values[name] = Self.split(said.values)

@@ -43,16 +43,3 @@ struct NewSession: Sendable {
         return ended > 0
     }
 }
-
-extension String {
-    /// As many whole characters from the beginning as have at most so many bytes.
-    fileprivate func prefix(bytes most: Int) -> String {
-        if utf8.count <= most { return self }
-        var text = ""
-        for character in self {
-            guard text.utf8.count + character.utf8.count <= most else { break }
-            text.append(character)
-        }
-        return text
-    }
-}

@@ -4,31 +4,37 @@ import Storage
 /// Looks users up for admins.
 struct UserDirectory: Sendable {
     let database: ServiceDatabase
+    let configuration: @Sendable () -> LumenConfiguration
 
     /// Users whose address or name contains the text.
     func find(_ call: Auth.FindUsers) async throws(CallError) -> Auth.UserPage {
-        guard 1...200 ~= call.limit else { throw CallError(.invalidParams, "limit is not from 1 to 200") }
-        guard call.offset >= 0 else { throw CallError(.invalidParams, "offset is negative") }
+        try checkPage(limit: call.limit, offset: call.offset)
         let direction = call.isDescending ? "DESC" : "ASC"
-        let condition = "email LIKE ? ESCAPE '\\' OR lower(name) LIKE ? ESCAPE '\\'"
+        let condition = call.search.isEmpty ? "true" : "(email LIKE ? ESCAPE '\\' OR lower(name) LIKE ? ESCAPE '\\')"
         let sql = """
             SELECT \(User.columns) FROM users WHERE \(condition)
             ORDER BY \(call.sort.expression) \(direction), id \(direction) LIMIT ? OFFSET ?
             """
-        let pattern = Self.pattern(containing: call.search)
+        let pattern = call.search.containedPattern
+        let patterns = call.search.isEmpty ? [] : [pattern, pattern]
         return try await database.read { connection in
-            let total: Int64? = try connection.value(
-                "SELECT count(*) FROM users WHERE \(condition)", [pattern, pattern])
-            let users = try connection.rows(sql, [pattern, pattern, Int64(call.limit), Int64(call.offset)])
-            return Auth.UserPage(users: users.map { User($0).record }, total: Int(total ?? 0))
+            let total: Int? = try connection.value("SELECT count(*) FROM users WHERE \(condition)", patterns)
+            let values: [any SQLConvertible] = patterns + [call.limit, call.offset]
+            let users = try connection.rows(sql, values).map { User($0) }
+            return Auth.UserPage(users: try records(of: users, connection), total: total ?? 0)
         }
     }
 
     func get(_ id: UserID) async throws(CallError) -> Auth.UserRecord {
         try await database.read { connection in
-            guard let user = try User.find(id, connection) else { throw CallError(.notFound, "There is no such user.") }
-            return user.record
+            try records(of: [try User.get(id, connection)], connection)[0]
         }
+    }
+
+    private func records(of users: [User], _ connection: any SQLConnection) throws -> [Auth.UserRecord] {
+        let hand = try HandMembership.of(users.map(\.id), connection)
+        let groups = configuration().groups
+        return users.map { $0.record(Memberships($0.claims, byHand: hand[$0.id] ?? [], in: groups)) }
     }
 
     func names(of users: [UserID]) async throws(CallError) -> [Auth.UserName] {
@@ -36,22 +42,19 @@ struct UserDirectory: Sendable {
             throw CallError(.refused, "More than \(Auth.NamesOf.most) users were asked for at once.")
         }
         if users.isEmpty { return [] }
-        let places = users.map { _ in "?" }.joined(separator: ", ")
         return try await database.read { connection in
-            try connection.rows("SELECT id, email FROM users WHERE id IN (\(places))", users.map(\.rawValue))
-                .map { Auth.UserName(user: UserID($0["id"]), email: $0["email"]) }
+            try connection.rows(
+                "SELECT id, email FROM users WHERE id \(IDList.condition(connection))",
+                [IDList.value(users.map(\.rawValue), connection)]
+            ).map { Auth.UserName(user: UserID($0["id"]), email: $0["email"]) }
         }
     }
+}
 
-    /// Addresses are stored in lower case. Wildcards in the text are letters like any other: `a_b@` is common.
-    private static func pattern(containing text: String) -> String {
-        var pattern = "%"
-        for letter in text.lowercased().unicodeScalars {
-            if "\\%_".unicodeScalars.contains(letter) { pattern.append("\\") }
-            pattern.unicodeScalars.append(letter)
-        }
-        return pattern + "%"
-    }
+/// Throws `invalid_params` for a page that is none.
+func checkPage(limit: Int, offset: Int = 0) throws(CallError) {
+    guard 1...200 ~= limit else { throw CallError(.invalidParams, "limit is not from 1 to 200") }
+    guard offset >= 0 else { throw CallError(.invalidParams, "offset is negative") }
 }
 
 extension Auth.UserOrder {
@@ -62,15 +65,5 @@ extension Auth.UserOrder {
         case .created: "created"
         case .lastLogin: "coalesce(last_login, 0)"
         }
-    }
-}
-
-extension User {
-    /// Who this is, whether or not they may still get in.
-    fileprivate var record: Auth.UserRecord {
-        Auth.UserRecord(
-            person: Auth.Person(
-                id: id, email: email, name: name, groups: Membership.groups(of: self), created: created),
-            isDisabled: isDisabled)
     }
 }

@@ -15,11 +15,21 @@ import Testing
     private let key = LoginKey("0123456789abcdef0123456789abcdef")
 
     init() async throws {
-        fixture = try AuthFixture()
+        fixture = try AuthFixture(Self.groups)
         auth = try await fixture.start()
         feed = RevocationFeed(1, timers: MultiThreadedEventLoopGroup.singleton)
-        store = LoginStore(auth.database, feed, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        store = LoginStore(
+            auth.database, feed, configuration: { [fixture] in fixture.inForce },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
+
+    private static let groups = """
+        groups:
+          physics:
+            rules: [{field: ou, equals: physics}]
+            default: {max: 5}
+
+        """
 
     private func verified(
         _ subject: String, _ email: String, name: String? = nil, ou: String = "x", issuer: String = "https://a.edu"
@@ -33,7 +43,7 @@ import Testing
         let new = NewSession(
             Auth.Browser(address: "192.0.2.1", agent: "Browser/1"),
             replacing: previous.map { fixture.hash(ofSession: $0) },
-            try AuthFixture.load(AuthFixture.withDevUser), at: fixture.now)
+            fixture.inForce, at: fixture.now)
         return try await store.open(new, for: person, nil)
     }
 
@@ -112,6 +122,12 @@ import Testing
         #expect(await isAlive(second))
     }
 
+    @Test func groupsFollowTheClaimsOfTheLastLogin() async throws {
+        let inside = try await logIn(try verified("1", "ada@x.edu", ou: "physics"))
+        #expect(inside.person.groups == ["default", "physics"].map { GroupName($0) })
+        #expect(try await logIn(try verified("1", "ada@x.edu", ou: "astronomy")).person.groups == [.everyone])
+    }
+
     /// What other services remember of a person rests on claims and address.
     @Test func otherClaimsOrAnotherAddressAreARevocation() async throws {
         func revision() async throws -> Int64? { try await auth.number("SELECT revision FROM revision") }
@@ -128,7 +144,7 @@ import Testing
     @Test func whatABrowserSaysOfItselfIsCut() async throws {
         let agent = String(repeating: "é", count: 300)
         let new = NewSession(
-            Auth.Browser(address: "", agent: agent), try AuthFixture.load(AuthFixture.withDevUser), at: fixture.now)
+            Auth.Browser(address: "", agent: agent), fixture.inForce, at: fixture.now)
         _ = try await store.open(new, for: try verified("1", "ada@x.edu"), nil)
         #expect(try await text("SELECT agent FROM session")?.count == 100)
     }
