@@ -68,6 +68,8 @@ struct Login: Sendable {
 
     /// The attempt that comes back, if it is one of this browser.
     private func attempt(_ call: Auth.FinishLogin, _ key: LoginKey) async throws -> LoginAttempt {
+        // What a provider says went wrong opens nothing, so it may come without the state that belongs to it.
+        if call.answer.state == nil, let error = call.answer.error { throw Self.problem(error) }
         guard let state = call.answer.state, LoginAttempt.isOurs(state: state, key) else {
             throw LoginProblem(.attemptForged, "the state is not one of ours")
         }
@@ -110,12 +112,7 @@ struct Login: Sendable {
         if let said = answer.issuer, said != issuer {
             throw LoginProblem(.wrongIssuer, "the answer comes from another issuer")
         }
-        switch answer.error {
-        case nil: break
-        case "access_denied": throw LoginProblem(.cancelled, "access_denied")
-        case let error?:
-            throw LoginProblem(.providerRefused, Self.isErrorCode(error) ? error : "an error without a name")
-        }
+        if let error = answer.error { throw problem(error) }
         guard let code = answer.code, 1...longestCode ~= code.utf8.count else {
             throw LoginProblem(.providerUnusable, "the answer has neither a code nor an error")
         }
@@ -123,8 +120,11 @@ struct Login: Sendable {
     }
 
     /// What a visitor's address bar says goes into the log only when it looks like the codes of RFC 6749.
-    private static func isErrorCode(_ text: String) -> Bool {
-        1...40 ~= text.utf8.count && text.utf8.allSatisfy { 0x61...0x7A ~= $0 || $0 == UInt8(ascii: "_") }
+    private static func problem(_ error: String) -> LoginProblem {
+        if error == "access_denied" { return LoginProblem(.cancelled, error) }
+        let isCode =
+            1...40 ~= error.utf8.count && error.utf8.allSatisfy { 0x61...0x7A ~= $0 || $0 == UInt8(ascii: "_") }
+        return LoginProblem(.providerRefused, isCode ? error : "an error without a name")
     }
 }
 
