@@ -16,8 +16,6 @@ struct ProviderMetadata: Sendable, Hashable {
         case post = "client_secret_post"
     }
 
-    static let wellKnownPath = "/.well-known/openid-configuration"
-
     /// Reads and checks the document.
     ///
     /// - Parameters:
@@ -45,7 +43,8 @@ struct ProviderMetadata: Sendable, Hashable {
     }
 
     private static func address(of issuer: String) -> String? {
-        WebAddress((issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer) + wellKnownPath)?.description
+        WebAddress((issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer) + OAuth2Configuration.wellKnownPath)?
+            .description
     }
 
     /// In the body where that will do: servers do not agree on how an id with a colon, as CILogon's, is written in the
