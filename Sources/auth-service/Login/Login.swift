@@ -119,12 +119,8 @@ struct Login: Sendable {
         return code
     }
 
-    /// What a visitor's address bar says goes into the log only when it looks like the codes of RFC 6749.
     private static func problem(_ error: String) -> LoginProblem {
-        if error == "access_denied" { return LoginProblem(.cancelled, error) }
-        let isCode =
-            1...40 ~= error.utf8.count && error.utf8.allSatisfy { 0x61...0x7A ~= $0 || $0 == UInt8(ascii: "_") }
-        return LoginProblem(.providerRefused, isCode ? error : "an error without a name")
+        LoginProblem(error == "access_denied" ? .cancelled : .providerRefused, LoginProblem.errorCode(error))
     }
 }
 

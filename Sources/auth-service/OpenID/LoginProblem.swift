@@ -10,4 +10,10 @@ struct LoginProblem: Error, Hashable {
         self.refusal = refusal
         self.detail = detail
     }
+
+    /// An error code of another's, for the log: as it is when it looks like those of RFC 6749.
+    static func errorCode(_ text: String) -> String {
+        let isCode = 1...40 ~= text.utf8.count && text.utf8.allSatisfy { 0x61...0x7A ~= $0 || $0 == UInt8(ascii: "_") }
+        return isCode ? text : "an error without a name"
+    }
 }

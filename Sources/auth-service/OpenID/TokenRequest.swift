@@ -50,13 +50,18 @@ struct Tokens {
     }
 
     private static func problem(_ reply: ProviderClient.Reply) -> LoginProblem {
-        let detail = "token: status \(reply.status)"
-        switch (reply.status, (try? reply.body.decodeJSON(Failure.self))?.error) {
-        case (400, "invalid_grant"): return LoginProblem(.codeRefused, detail + ", invalid_grant")
-        case (400...403, _): return LoginProblem(.clientRefused, detail)
-        default: return LoginProblem(reply.unexpected, detail)
-        }
+        let error = (try? reply.body.decodeJSON(Failure.self))?.error
+        let detail = "token: status \(reply.status)" + (error.map { ", " + LoginProblem.errorCode($0) } ?? "")
+        guard 400...403 ~= reply.status else { return LoginProblem(reply.unexpected, detail) }
+        let isOurFault = reply.status == 401 || error.map { ourFaults.contains($0) } ?? false
+        // `invalid_grant`, which not everyone calls so.
+        return LoginProblem(isOurFault ? .clientRefused : .codeRefused, detail)
     }
+
+    /// Errors of RFC 6749, section 5.2, that have nothing to do with the code.
+    private static let ourFaults: Set = [
+        "invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type",
+    ]
 
     private struct Document: Decodable {
         var id_token: String
