@@ -59,6 +59,20 @@ import Testing
         #expect(problems(noDebug + "  debug: true\n" + remote).count == 1)
     }
 
+    @Test(arguments: ["", "/", "/?a=b", "/callback?a=b"])
+    func theCallbackNeedsAPathOfItsOwn(path: String) {
+        let changed = provider.replacing("edu/callback", with: "edu" + path)
+        #expect(problems(noDebug + changed).map { $0.prefix(34) } == ["config.yaml:8: oauth2.redirect_uri"])
+    }
+
+    @Test func anAddressThatNoIssuerFollowsFromIsAWarning() throws {
+        func warns(_ text: String) throws -> Bool {
+            try load(noDebug + text).warnings.contains { $0.hasPrefix("oauth2.server_metadata_url: ") }
+        }
+        #expect(try !warns(provider))
+        #expect(try warns(provider.replacing("openid-configuration", with: "oauth-authorization-server")))
+    }
+
     @Test func parametersAreTakenAsWritten() throws {
         let configuration = try load(noDebug + provider + "  params:\n    idphint: urn:mace:incommon:uiuc.edu\n")
         #expect(configuration.oauth2?.parameters == ["idphint": "urn:mace:incommon:uiuc.edu"])

@@ -9,10 +9,14 @@ from machine import wait_for
 
 
 class Visitor:
-    """One browser profile on one site; `check` fails for requests to other hosts, refused scripts and script errors."""
+    """One browser profile on one site; `check` fails for requests to other hosts, refused scripts and script errors.
 
-    def __init__(self, browser: Browser, site: Site, **options):
+    - also: the origin of an identity provider, which may be gone to, and whose pages are not watched.
+    """
+
+    def __init__(self, browser: Browser, site: Site, also: str | None = None, **options):
         self.site = site
+        self.hosts = {urlsplit(url).netloc for url in (site.url, also) if url}
         self.context = browser.new_context(base_url=site.url, **options)
         self.page = self.context.new_page()
         self.offences: list[str] = []
@@ -21,14 +25,19 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.offences.append(f"script error: {error}"))
 
     def watch_request(self, request: Request) -> None:
+        if not request.is_navigation_request() and not self.is_ours(request.frame.url):
+            return
         address = urlsplit(request.url)
-        if address.scheme not in ("data", "blob", "about") and address.netloc != urlsplit(self.site.url).netloc:
+        if address.scheme not in ("data", "blob", "about") and address.netloc not in self.hosts:
             self.offences.append(f"request to {address.netloc}")
 
     def watch_console(self, message: ConsoleMessage) -> None:
         # A breach of the content security policy is reported as an error, too.
-        if message.type == "error":
+        if message.type == "error" and self.is_ours(message.location["url"]):
             self.offences.append(f"console: {message.text}")
+
+    def is_ours(self, url: str) -> bool:
+        return urlsplit(url).netloc in ("", urlsplit(self.site.url).netloc)
 
     def check(self) -> None:
         assert self.offences == []

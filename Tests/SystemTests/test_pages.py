@@ -7,8 +7,8 @@ import time
 
 import openai
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from accessibility import findings_here
 from browser import Visitor
 from chats import ask
 from lumen_config import PLENTY
@@ -26,7 +26,6 @@ ADMIN_PAGES = (
     "/admin/usage",
     "/admin/usage?month=all",
 )
-SERIOUS = {"serious", "critical"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -67,17 +66,6 @@ def findings_of_a_refused_budget(visitor: Visitor, user: str) -> set[str]:
 def serious_findings(visitor: Visitor, page: str) -> set[str]:
     visitor.page.goto(page)
     return findings_here(visitor, page)
-
-
-def findings_here(visitor: Visitor, page: str) -> set[str]:
-    visitor.page.wait_for_load_state("networkidle")
-    found = Axe().run(visitor.page).response["violations"]
-    return {
-        f"{page}: {violation['id']}: {node['html'][:200]}"
-        for violation in found
-        if violation["impact"] in SERIOUS
-        for node in violation["nodes"]
-    }
 
 
 def test_login_and_logout(browser, site):

@@ -12,6 +12,11 @@ extension LumenConfiguration {
             warnings.append(
                 "oauth2.redirect_uri: is on \(redirect), but the site is \(app.publicURL); logins will fail.")
         }
+        if let address = oauth2?.serverMetadataURL, !address.path.hasSuffix(OAuth2Configuration.wellKnownPath) {
+            warnings.append(
+                "oauth2.server_metadata_url: does not end with \(OAuth2Configuration.wellKnownPath), so no issuer "
+                    + "follows from it; logins will fail.")
+        }
         if app.encryptionKey == app.secretKey {
             warnings.append("app.encryption_key: is the same as app.secret_key; use two secrets.")
         }

@@ -17,6 +17,9 @@ struct Site: Sendable {
     let vendor: SiteFiles
     let origin: WebOrigin
     let cookie: SessionCookie
+    let loginCookies: LoginCookies
+    /// Counts attempts to log in by address.
+    let logins = AddressLimiter { Site.loginLimits }
     let logger: Logger
 
     /// How long a page waits for another service.
@@ -43,6 +46,7 @@ struct Site: Sendable {
         vendor = SiteFiles("vendor", folder: ProgramFolder.vendor(environment: environment))
         origin = configuration().app.publicURL
         cookie = SessionCookie(for: origin)
+        loginCookies = LoginCookies(for: origin)
         if vendor.isEmpty {
             logger.warning(
                 "The browser libraries are missing: answers are shown as plain text. Run `make setup`.",
@@ -132,6 +136,13 @@ extension Site {
     @discardableResult
     func authCall<C: Call>(_ call: C, for visit: Visit) async throws(CallError) -> C.Reply {
         try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
+    }
+
+    /// Where the request comes from; nil for a Unix socket.
+    func client(of request: Request, _ context: WebContext) -> IPAddress? {
+        IPAddress.client(
+            peer: context.channel.remoteAddress, headers: request.headers,
+            trusted: configuration().app.trustedProxies)
     }
 
     /// The visitor's pools and models; nil when the ledger cannot say.

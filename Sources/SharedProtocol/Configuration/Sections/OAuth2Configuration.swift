@@ -12,6 +12,9 @@ public struct OAuth2Configuration: Sendable, Hashable {
 }
 
 extension OAuth2Configuration {
+    /// What follows the issuer in the address of a discovery document (OpenID Connect Discovery 1.0, section 4).
+    public static let wellKnownPath = "/.well-known/openid-configuration"
+
     /// Nothing when the file and the environment say nothing about a provider, or when a problem was reported.
     static func read(_ root: ConfigurationSection) -> OAuth2Configuration? {
         let section = root.section("oauth2")
@@ -56,8 +59,10 @@ extension OAuth2Configuration {
             }
             return
         }
-        let provider = oauth2.serverMetadataURL.origin
-        if !provider.isSecure, !(app.debug && provider.isLoopback) {
+        if oauth2.redirectURI.path.count < 2 || oauth2.redirectURI.path.contains("?") {
+            root.section("oauth2").complain("redirect_uri", "must have a path of its own, like /callback, and no query")
+        }
+        if !oauth2.serverMetadataURL.origin.isFitForLogin(debug: app.debug) {
             root.section("oauth2").complain(
                 "server_metadata_url", "must be https (http is for a provider on this machine, with app.debug)")
         }
