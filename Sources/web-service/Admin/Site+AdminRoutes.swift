@@ -32,6 +32,8 @@ extension Site {
         admin.post("groups/:group/members/:id/remove", use: adminOnly(removeMember))
         admin.get("groups/:group/reset", use: adminOnly(askToResetGroup))
         admin.post("groups/:group/reset", use: adminOnly(resetGroup))
+        admin.get("audit", use: adminOnly(adminAudit))
+        admin.get("audit.csv", use: adminOnly(adminAuditFile))
         admin.get("usage", use: adminOnly(adminUsage))
         admin.get("usage.csv", use: adminOnly(adminUsageFile))
     }

@@ -128,6 +128,13 @@ extension Site {
         }
     }
 
+    /// Where the request comes from; nil for a Unix socket.
+    func client(of request: Request, _ context: WebContext) -> IPAddress? {
+        IPAddress.client(
+            peer: context.channel.remoteAddress, headers: request.headers,
+            trusted: configuration().app.trustedProxies)
+    }
+
     /// Asks auth on behalf of a visitor.
     @discardableResult
     func authCall<C: Call>(_ call: C, for visit: Visit) async throws(CallError) -> C.Reply {

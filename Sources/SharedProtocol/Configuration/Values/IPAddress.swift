@@ -7,7 +7,7 @@ import NIOCore
 #endif
 
 /// An IPv4 or IPv6 address. An IPv4 address that arrives on an IPv6 socket (`::ffff:10.0.0.1`) is the IPv4 address.
-public struct IPAddress: Sendable, Hashable {
+public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// 4 or 16.
     let bytes: [UInt8]
 
@@ -33,19 +33,17 @@ public struct IPAddress: Sendable, Hashable {
         self.init(text)
     }
 
-    /// What one customer of a provider holds at least: the IPv4 address itself, the /64 of an IPv6 address.
-    public var network: IPAddress {
-        bytes.count == 4 ? self : IPAddress(bytes: bytes.prefix(8) + [UInt8](repeating: 0, count: 8))
-    }
-}
-
-extension IPAddress: CustomStringConvertible {
-    /// As people write it: `10.0.0.1`, `2001:db8::1`.
+    /// As text, without brackets.
     public var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count)) != nil else {
-            preconditionFailure("an address of \(bytes.count) bytes")
+            preconditionFailure("an address has 4 or 16 bytes")
         }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// What one customer of a provider holds at least: the IPv4 address itself, the /64 of an IPv6 address.
+    public var network: IPAddress {
+        bytes.count == 4 ? self : IPAddress(bytes: bytes.prefix(8) + [UInt8](repeating: 0, count: 8))
     }
 }
