@@ -80,7 +80,7 @@ class Walk:
             ":key": self.make_key(somebody),
             ":group": "chem",
             ":session": self.session_of(user),
-            ":conversation": turn["conversation"]["id"],
+            ":conversation": turn["conversation"],
             ":answer": turn["answer"]["answer"]["id"],
         }
         disabled = self.site.account(self.keys["disabled"])["user"]
@@ -109,7 +109,7 @@ class Walk:
 
     def ask_as_user(self) -> dict:
         turn = self.send("POST", "/chat/api/conversations", "user", json=QUESTION).json()
-        self.wait_for_answer(turn["conversation"]["id"])
+        self.wait_for_answer(turn["conversation"])
         return turn
 
     def wait_for_answer(self, conversation: str) -> None:
