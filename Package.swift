@@ -15,6 +15,7 @@ let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", packag
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -49,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/swift-mustache.git", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
     ],
     targets: [
         .target(
@@ -85,7 +87,7 @@ let package = Package(
         .target(name: "RedisClient", dependencies: ["CHiredis", "SharedProtocol"], swiftSettings: strict),
         .executableTarget(
             name: "auth-service",
-            dependencies: service + ["Storage", crypto],
+            dependencies: service + ["HTTPClient", "Storage", crypto, jwt],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -129,7 +131,8 @@ let package = Package(
         .testTarget(
             name: "AuthServiceTests",
             dependencies: [
-                "auth-service", "SharedProtocol", "Storage", "StorageTesting", logging, nioCore, nioPosix, nioLocks,
+                "auth-service", "HTTPClient", "SharedProtocol", "Storage", "StorageTesting", crypto, jwt, logging,
+                nioCore, nioPosix, nioLocks,
             ],
             swiftSettings: strict
         ),

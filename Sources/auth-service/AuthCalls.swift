@@ -11,6 +11,7 @@ struct AuthCalls: Sendable {
     let fileGroups: FileGroups
     private let database: ServiceDatabase
     private let sessions: Sessions
+    private let login: Login
     private let keys: APIKeys
     private let directory: UserDirectory
     private let users: UserAdministration
@@ -34,6 +35,9 @@ struct AuthCalls: Sendable {
         lastUse = LastUseWriter(database, logger: logger)
         changes = AuditedChanges(database: database, revocations: revocations, clock: clock, logger: logger)
         sessions = Sessions(database, revocations, lastUse, configuration: configuration, clock: clock, logger: logger)
+        login = Login(
+            LoginStore(database, revocations, configuration: configuration, logger: logger),
+            configuration: configuration, clock: clock, logger: logger)
         keys = APIKeys(changes, lastUse, configuration: configuration, clock: clock, logger: logger)
         directory = UserDirectory(database: database, configuration: configuration)
         users = UserAdministration(changes: changes, directory: directory)
@@ -74,6 +78,12 @@ struct AuthCalls: Sendable {
         table.on(Auth.ResumeSession.self) { call, _ throws(CallError) in try await sessions.resume(call.session) }
         table.on(Auth.DevLogin.self) { call, context throws(CallError) in
             try await sessions.openForDevUser(call.browser, context.request)
+        }
+        table.on(Auth.BeginLogin.self) { call, context throws(CallError) in
+            try await login.begin(call, context.request)
+        }
+        table.on(Auth.FinishLogin.self) { call, context throws(CallError) in
+            try await login.finish(call, context.request)
         }
         table.on(Auth.CloseSession.self) { call, context throws(CallError) in
             try await sessions.close(call.session, context.request)

@@ -50,6 +50,7 @@ final class AuthFixture: Sendable {
         time.withLockedValue { $0 = Timestamp($0.rawValue + milliseconds) }
     }
 
+    var inForce: LumenConfiguration { configuration.withLockedValue { $0 } }
     func configure(_ text: String) throws {
         let new = try Self.load(text)
         configuration.withLockedValue { $0 = new }

@@ -111,6 +111,14 @@ final class ScriptedServices: Sendable {
     let isDisabled = NIOLockedValueBox(false)
     /// Calls that begin so fail as if their service were away.
     let failing = NIOLockedValueBox<String?>(nil)
+    /// Why nobody can log in; nil lets them.
+    let loginRefusal = NIOLockedValueBox<Auth.LoginRefusal?>(nil)
+    let loginNext = NIOLockedValueBox("/usage")
+    /// What web passed on of the last login.
+    let finished = NIOLockedValueBox<Auth.FinishLogin?>(nil)
+    static let attempt = Auth.LoginAttempt(
+        authorizeURL: "https://idp.example.edu/authorize?state=abcdefgh1", id: LoginAttemptID("abcdefgh"),
+        cookie: "attempt")
     /// Names of the calls that were made.
     let calls = NIOLockedValueBox<[String]>([])
     let pools = NIOLockedValueBox([
@@ -145,6 +153,17 @@ final class ScriptedServices: Sendable {
         table.on(Auth.DevLogin.self) { [self] _, _ throws(CallError) in
             try answer("login")
             return Auth.OpenedSession(secret: "fresh", person: .ada)
+        }
+        table.on(Auth.BeginLogin.self) { [self] call, _ throws(CallError) in
+            try answer("begin \(call.next)")
+            let refusal = loginRefusal.withLockedValue { $0 }
+            return refusal.map { .refused($0) } ?? .begun(Self.attempt)
+        }
+        table.on(Auth.FinishLogin.self) { [self] call, _ throws(CallError) in
+            try answer("finish")
+            finished.withLockedValue { $0 = call }
+            if let refusal = loginRefusal.withLockedValue({ $0 }) { return .refused(refusal, next: "/usage") }
+            return .opened(Auth.OpenedSession(secret: "fresh", person: .ada), next: loginNext.withLockedValue { $0 })
         }
         table.on(Auth.CloseSession.self) { [self] _, _ throws(CallError) in
             try answer("close")

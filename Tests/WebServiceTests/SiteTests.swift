@@ -69,14 +69,6 @@ import Testing
         #expect(fixture.services.calls.withLockedValue { $0 } == ["login", "close"])
     }
 
-    @Test func withoutAnyWayToLogInThePageSaysSo() async throws {
-        let fixture = try SiteFixture(devUser: nil)
-        let reply = try await fixture.send(.get, "/login", session: nil)
-        #expect(reply.status == .serviceUnavailable)
-        #expect(reply.headers[.setCookie] == nil)
-        #expect(reply.body.contains("cannot do that yet"))
-    }
-
     @Test func logoutIsAPostAndForgetsTheCookie() async throws {
         #expect(try await fixture.send(.get, "/logout").status == .notFound)
         let reply = try await fixture.send(.post, "/logout", origin: SiteFixture.origin)

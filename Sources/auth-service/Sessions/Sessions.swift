@@ -12,9 +12,6 @@ struct Sessions: Sendable {
     private let clock: @Sendable () -> Timestamp
     private let logger: Logger
 
-    /// Base 62 characters of a session's id: 256 random bits.
-    private static let secretLength = 43
-
     init(
         _ database: ServiceDatabase, _ revocations: RevocationFeed, _ lastUse: LastUseWriter,
         configuration: @escaping @Sendable () -> LumenConfiguration, clock: @escaping @Sendable () -> Timestamp,
@@ -55,32 +52,18 @@ struct Sessions: Sendable {
 
     /// Logs in as the configuration's `app.dev_user`.
     func openForDevUser(_ browser: Auth.Browser, _ request: RequestID?) async throws(CallError) -> Auth.OpenedSession {
-        let app = configuration().app
-        guard let email = app.devUser else {
+        guard let email = configuration().app.devUser else {
             throw CallError(.refused, "Logging in without an identity provider is not configured.")
         }
-        let secret = RandomText.base62(Self.secretLength)
-        let hash = CredentialHash(of: secret, under: app.secretKey.reveal())
-        let now = clock()
-        let limits = currentLimits(at: now)
+        let new = NewSession(browser, configuration(), at: clock())
         let person = try await database.write { [configuration] connection in
-            let user = try User.findOrCreate(email: email, at: now, connection)
+            let user = try User.findOrCreate(email: email, at: new.opened, connection)
             let person = try user.person(configuration, connection)
-            try connection.execute(
-                "DELETE FROM session WHERE opened <= ? OR seen <= ?",
-                [limits.oldestOpened.rawValue, limits.oldestSeen.rawValue])
-            try connection.execute(
-                """
-                INSERT INTO session (hash, id, owner, opened, seen, address, agent) VALUES (?, ?, ?, ?, ?, ?, ?)
-                """,
-                [
-                    hash.rawValue, SessionID.random().rawValue, user.id.rawValue, now.rawValue, now.rawValue,
-                    browser.address.prefix(bytes: Auth.Browser.most), browser.agent.prefix(bytes: Auth.Browser.most),
-                ])
+            _ = try new.insert(for: user.id, connection)
             return person
         }
         logger.change("session opened", request, user: person.id)
-        return Auth.OpenedSession(secret: secret, person: person)
+        return Auth.OpenedSession(secret: new.secret, person: person)
     }
 
     /// Ends the session, if it is there.

@@ -29,6 +29,15 @@ final class AddressLimiter: Sendable {
         return standing.isRefused ? standing.resetSeconds : nil
     }
 
+    /// Counts what an address begins. Nil, or the seconds after which it may try again; then nothing is counted.
+    func admit(_ address: IPAddress?) -> Int64? {
+        guard let address else { return nil }
+        let standing = windows.withLockedValue { [limits = limits(), now = now()] in
+            $0.admit(address.network, limits, at: now)
+        }
+        return standing.isRefused ? standing.resetSeconds : nil
+    }
+
     /// An authentication from this address failed.
     func failed(from address: IPAddress?) {
         guard let address else { return }

@@ -14,6 +14,7 @@ extension Site {
     private func addPages(to router: Hummingbird.Router<WebContext>) {
         // Of the router, not of a group, so that an unknown address is answered in the site's look, too.
         router.add(middleware: PageGate(self))
+        router.add(middleware: CallbackRoute(site: self))
         let pages = router.group()
         pages.get("/") { request, context in try await landing(request, context) }
         pages.get("/login") { request, context in try await login(request, context) }

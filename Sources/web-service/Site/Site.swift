@@ -17,6 +17,9 @@ struct Site: Sendable {
     let vendor: SiteFiles
     let origin: WebOrigin
     let cookie: SessionCookie
+    let loginCookies: LoginCookies
+    /// Counts attempts to log in by address.
+    let logins = AddressLimiter { Site.loginLimits }
     let logger: Logger
 
     /// How long a page waits for another service.
@@ -43,6 +46,7 @@ struct Site: Sendable {
         vendor = SiteFiles("vendor", folder: ProgramFolder.vendor(environment: environment))
         origin = configuration().app.publicURL
         cookie = SessionCookie(for: origin)
+        loginCookies = LoginCookies(for: origin)
         if vendor.isEmpty {
             logger.warning(
                 "The browser libraries are missing: answers are shown as plain text. Run `make setup`.",

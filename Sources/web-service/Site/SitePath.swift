@@ -1,3 +1,5 @@
+import SharedProtocol
+
 /// A path of this very site, safe to redirect to after a login.
 struct SitePath: Hashable, CustomStringConvertible {
     let description: String

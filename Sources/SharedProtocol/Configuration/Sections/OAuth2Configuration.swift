@@ -56,8 +56,7 @@ extension OAuth2Configuration {
             }
             return
         }
-        let provider = oauth2.serverMetadataURL.origin
-        if !provider.isSecure, !(app.debug && provider.isLoopback) {
+        if !oauth2.serverMetadataURL.origin.isFitForLogin(debug: app.debug) {
             root.section("oauth2").complain(
                 "server_metadata_url", "must be https (http is for a provider on this machine, with app.debug)")
         }

@@ -21,6 +21,9 @@ public struct WebOrigin: Sendable, Hashable, CustomStringConvertible {
     public var isLoopback: Bool {
         AddressRange(host)?.isLoopback ?? (host == "localhost" || host.hasSuffix(".localhost"))
     }
+
+    /// Whether an identity provider may be spoken to there: over https, or, with `app.debug`, on this very machine.
+    public func isFitForLogin(debug: Bool) -> Bool { isSecure || (debug && isLoopback) }
 }
 
 /// An absolute http or https address, taken apart just enough to judge it. User information and fragments are refused:

@@ -1,6 +1,6 @@
 extension String {
-    /// For a part of a path or a value in a query: all but letters, digits and `-._~/` escaped.
-    var percentEncoded: String {
+    /// For a part of a path, or a value in a query or a form: all but letters, digits and `-._~/` escaped.
+    public var percentEncoded: String {
         let digits = Array("0123456789ABCDEF".utf8)
         let plain = Set("-._~/".utf8)
         let bytes = utf8.flatMap { byte -> [UInt8] in
