@@ -16,11 +16,18 @@ import Testing
         "/admin", "/admin/users", "/admin/users/1", "/admin/users/1/reset?pool=default", "/admin/groups",
         "/admin/groups/lab%20%26%20co", "/admin/groups/default", "/admin/groups/chem",
         "/admin/groups/lab%20%26%20co/reset", "/admin/usage",
+        "/admin/audit",
     ]
-    static let files = ["/admin/usage.csv?by=model", "/admin/users/1/usage.csv", "/admin/users/1/events.csv"]
+    static let files = [
+        "/admin/usage.csv?by=model", "/admin/audit.csv", "/admin/users/1/usage.csv", "/admin/users/1/events.csv",
+    ]
     static let writes = [
         "/admin/users/1/override", "/admin/users/1/override/remove", "/admin/users/1/reset", "/admin/groups/lab/reset",
         "/admin/groups/chem/budget", "/admin/groups/chem/budget/remove",
+        "/admin/users", "/admin/users/1/disable", "/admin/users/1/enable", "/admin/users/1/unlink",
+        "/admin/users/1/groups", "/admin/users/1/groups/lab/leave", "/admin/users/1/keys/7/revoke", "/admin/groups",
+        "/admin/groups/lab/title", "/admin/groups/lab/disable", "/admin/groups/lab/enable", "/admin/groups/lab/members",
+        "/admin/groups/lab/members/1/remove",
     ]
 
     private var calls: [String] { fixture.services.calls.withLockedValue { $0 } }
@@ -62,7 +69,8 @@ import Testing
             #expect(reply.status == .forbidden)
         }
         #expect(try await fixture.send(.get, path).status != .seeOther)
-        #expect(!calls.contains { $0.hasPrefix("set") || $0.hasPrefix("reset") })
+        let changes = ["set", "reset", "create", "disable", "unlink", "member", "revoke", "rename", "audit"]
+        #expect(!calls.contains { call in changes.contains { call.hasPrefix($0 + " ") } })
     }
 
     @Test(arguments: pages)

@@ -18,6 +18,8 @@ struct SiteFixture {
     let configuration: NIOLockedValueBox<LumenConfiguration>
     /// What the site has logged.
     let log = NIOLockedValueBox<[Logger.Metadata]>([])
+    /// Like `GET /keys`: what the site's router knows.
+    let routes: [String]
     private let respond: @Sendable (Request, WebContext) async throws -> Response
 
     static let origin = "https://lumen.example.edu"
@@ -39,6 +41,7 @@ struct SiteFixture {
             configuration: { configuration.withLockedValue { $0 } }, auth: InProcessCaller(services.auth),
             ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, limiter: RateLimiter(),
             environment: [:], logger: Logger(label: "test") { [log] _ in RecordingLog(lines: log) })
+        routes = site.router.routes.map(\.description)
         let responder = site.responder
         respond = { try await responder.respond(to: $0, context: $1) }
     }

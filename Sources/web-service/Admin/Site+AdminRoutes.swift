@@ -34,6 +34,8 @@ extension Site {
         admin.post("groups/:group/budget/remove", use: adminOnly(removeGroupBudget))
         admin.get("groups/:group/reset", use: adminOnly(askToResetGroup))
         admin.post("groups/:group/reset", use: adminOnly(resetGroup))
+        admin.get("audit", use: adminOnly(adminAudit))
+        admin.get("audit.csv", use: adminOnly(adminAuditFile))
         admin.get("usage", use: adminOnly(adminUsage))
         admin.get("usage.csv", use: adminOnly(adminUsageFile))
     }

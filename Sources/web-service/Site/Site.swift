@@ -132,17 +132,17 @@ extension Site {
         }
     }
 
-    /// Asks auth on behalf of a visitor.
-    @discardableResult
-    func authCall<C: Call>(_ call: C, for visit: Visit) async throws(CallError) -> C.Reply {
-        try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
-    }
-
     /// Where the request comes from; nil for a Unix socket.
     func client(of request: Request, _ context: WebContext) -> IPAddress? {
         IPAddress.client(
             peer: context.channel.remoteAddress, headers: request.headers,
             trusted: configuration().app.trustedProxies)
+    }
+
+    /// Asks auth on behalf of a visitor.
+    @discardableResult
+    func authCall<C: Call>(_ call: C, for visit: Visit) async throws(CallError) -> C.Reply {
+        try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
     }
 
     /// The visitor's pools and models; nil when the ledger cannot say.

@@ -47,14 +47,3 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         bytes.count == 4 ? self : IPAddress(bytes: bytes.prefix(8) + [UInt8](repeating: 0, count: 8))
     }
 }
-
-extension IPAddress: CustomStringConvertible {
-    /// As people write it: `10.0.0.1`, `2001:db8::1`.
-    public var description: String {
-        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count)) != nil else {
-            preconditionFailure("an address of \(bytes.count) bytes")
-        }
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-}
