@@ -40,10 +40,14 @@ import Testing
 
     @Test func whatWasThereStays() async throws {
         let (store, database) = try await migrated()
-        try await database.read { connection in
-            #expect(try connection.value("SELECT sum(tokens) FROM entries") as Int64? == 93)
-            #expect(try connection.value("SELECT billed FROM usage_events WHERE day = '2026-05-28'") as Int64? == 7)
+        let (entries, billed) = try await database.read { connection in
+            (
+                try connection.value("SELECT sum(tokens) FROM entries") as Int64?,
+                try connection.value("SELECT billed FROM usage_events WHERE day = '2026-05-28'") as Int64?
+            )
         }
+        #expect(entries == 93)
+        #expect(billed == 7)
         withExtendedLifetime(store) {}
     }
 
@@ -53,7 +57,8 @@ import Testing
             try connection.execute(Self.entry("post", 4, request: "r1"))
             try connection.execute(Self.event("r1", billed: -4, isCorrection: 1))
         }
-        #expect(try await database.read { try $0.value("SELECT sum(billed) FROM usage_events") as Int64? } == 3)
+        let billed: Int64? = try await database.read { try $0.value("SELECT sum(billed) FROM usage_events") }
+        #expect(billed == 3)
         withExtendedLifetime(store) {}
     }
 

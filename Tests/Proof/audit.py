@@ -1,12 +1,13 @@
 """Compares what clients saw and what the backend sent with what was billed."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 from books import Books
 from clients import LONGEST_SECONDS, RATE, Sent
 
 # Progress goes to the ledger every second and is on disk with the next commit; a ledger that dies too is told again when
-# it is back. What a stream makes in that time is all that a web's death may leave unbilled.
+# it is back. What a stream makes in that time, and while there is no ledger, is all that a web's death may leave unbilled.
 UNBILLED_SECONDS = 5
 UNBILLED_BOUND = UNBILLED_SECONDS * RATE
 # Two deaths that close are one: the ledger could not yet have been told again.
@@ -16,9 +17,24 @@ CLOCK_SLACK_MS = 50
 BILLING_MS = 2000
 
 
-def audited(
-    sent: list[Sent], keys: list[int], produced: dict[str, int], books: Books, deaths: list[tuple[float, str]]
-) -> dict:
+@dataclass
+class Away:
+    """Who was not there; times are milliseconds since 1970.
+
+    - deaths: when which service was killed.
+    - absences: from when to when the ledger did not answer.
+    """
+
+    deaths: list[tuple[float, str]]
+    absences: list[tuple[float, float]]
+
+    def without_ledger(self, one: Sent) -> float:
+        """Seconds of a request."""
+        overlaps = (min(end, one.ended_ms) - max(start, one.started_ms) for start, end in self.absences)
+        return sum(max(0, overlap) for overlap in overlaps) / 1000
+
+
+def audited(sent: list[Sent], keys: list[int], produced: dict[str, int], books: Books, away: Away) -> dict:
     """Figures, and a sentence for each breach.
 
     - keys: the ids of the clients' keys.
@@ -30,8 +46,8 @@ def audited(
     breaches = [*lost_posts(sent, billed), *wrong_sums(events, pools)]
     breaches += [f"{one.name} had no answer for {LONGEST_SECONDS} s" for one in sent if one.is_hung]
     lost_posts_count = len(breaches)
-    gaps = unbilled(sent, keys, produced, billed, deaths)
-    breaches += [f"{gap['name']}: {gap['tokens']} tokens unbilled" for gap in gaps if gap["tokens"] > UNBILLED_BOUND]
+    gaps = unbilled(sent, keys, produced, billed, away)
+    breaches += [f"{gap['name']}: {gap['tokens']} tokens unbilled" for gap in gaps if gap["tokens"] > gap["bound"]]
     return {
         "requests": len(sent),
         "statuses": dict(Counter(str(one.status) for one in sent)),
@@ -49,6 +65,7 @@ def audited(
         "lost_posts": lost_posts_count,
         "unbilled": {cause: sum_of(gaps, cause) for cause in ("web died", "web and ledger died", "other")},
         "unbilled_most": max((gap["tokens"] for gap in gaps), default=0),
+        "unbilled_otherwise": [gap for gap in gaps if gap["cause"] == "other"],
         "unbilled_bound": UNBILLED_BOUND,
         "breaches": breaches,
     }
@@ -118,7 +135,7 @@ def minted(books: Books, budgets: dict[str, dict], seconds: float) -> list[str]:
 
 
 def unbilled(
-    sent: list[Sent], keys: list[int], produced: dict[str, int], billed: dict[str, dict], deaths: list
+    sent: list[Sent], keys: list[int], produced: dict[str, int], billed: dict[str, dict], away: Away
 ) -> list[dict]:
     """The requests of which the backend sent more than was billed or written off."""
     events = matched(sent, keys, billed)
@@ -127,7 +144,9 @@ def unbilled(
         event = events.get(one.name)
         missing = produced.get(one.name, 0) - (event["completion"] if event else 0)
         if missing > 0:
-            gaps.append({"name": one.name, "tokens": missing, "cause": cause(one, deaths)})
+            bound = UNBILLED_BOUND + RATE * away.without_ledger(one)
+            gap = {"name": one.name, "tokens": missing, "bound": bound, "cause": cause(one, away.deaths)}
+            gaps.append(gap | {"sent": vars(one), "event": event})
     return gaps
 
 

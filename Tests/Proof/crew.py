@@ -84,15 +84,18 @@ class Crew:
                 env=clean_environment(),
             )
 
-    def kill(self, names: tuple) -> None:
-        """Kills these as nearly at the same instant as it goes."""
+    def kill(self, names: tuple) -> float:
+        """Kills these as nearly at the same instant as it goes; when that was, in milliseconds since 1970."""
         with self.lock:
+            # Not before the lock: somebody may be being started.
+            now = time.time() * 1000
             pids = [self.processes[name].pid for name in names]
             self.killed.update(pids)
             for pid in pids:
                 send(pid, signal.SIGKILL)
         for name in names:
             self.deaths[name] += 1
+        return now
 
     def watch(self) -> None:
         while not self.is_ending.is_set():

@@ -129,7 +129,8 @@ def summary(result: dict) -> str:
         f"  tokens granted {result['granted']}, posted {result['posted']}, written off {result['written_off']}",
         f"  billed as lost {result['outcomes'].get('lost', 0)}, corrections {result['corrections']}",
         *(f"  unbilled, {cause}: {sums['tokens']} tokens of {sums['requests']}" for cause, sums in unbilled.items()),
-        f"  most unbilled of one request {result['unbilled_most']} (bound {result['unbilled_bound']})",
+        f"  most unbilled of one request {result['unbilled_most']} (bound {result['unbilled_bound']}, "
+        "and what a stream makes while there is no ledger)",
         f"  overspent {result['overspent']}, lost posts {result['lost_posts']}, "
         f"leaked reservations {result['leaked_reservations']}",
     ]

@@ -26,6 +26,7 @@ RICH = {"max": 20_000, "refresh": 3_600_000, "starting": 20_000}
 LEAK_SECONDS = 30
 OBSERVE_SECONDS = 0.5
 SNAPSHOT_SECONDS = 1.0
+LISTEN_SECONDS = 0.1
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Witness:
     records: dict[int, dict] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
     snapshots: int = 0
+    # When the ledger did not answer, from and to, in milliseconds since 1970.
+    absences: list[tuple[float, float]] = field(default_factory=list)
     is_ending: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Witness":
@@ -51,7 +54,7 @@ class Witness:
             thread.join()
 
     def duties(self) -> list[tuple]:
-        return [(self.observe, OBSERVE_SECONDS), (self.look, SNAPSHOT_SECONDS)]
+        return [(self.observe, OBSERVE_SECONDS), (self.look, SNAPSHOT_SECONDS), (self.listen, LISTEN_SECONDS)]
 
     def repeat(self, duty, seconds: float) -> None:
         while not self.is_ending.wait(seconds):
@@ -68,6 +71,18 @@ class Witness:
     def look(self) -> None:
         self.breaches += self.books.broken_invariants()
         self.snapshots += 1
+
+    def listen(self) -> None:
+        start = time.time() * 1000
+        while not self.is_ending.is_set():
+            try:
+                with WireClient(self.site.run_dir / "ledger.sock", timeout=1):
+                    break
+            except (OSError, EOFError, ValueError):
+                time.sleep(LISTEN_SECONDS)
+        end = time.time() * 1000
+        if end - start > LISTEN_SECONDS * 1000:
+            self.absences.append((start, end))
 
     def tokens(self) -> dict[str, int]:
         """What the backend sent, by the names that clients gave their requests."""
@@ -108,7 +123,13 @@ def run_round(seed: int, crashes: int, url: str | None = None, patient: bool = T
         held = books.held()
         breaches = [*dict.fromkeys(witness.breaches), *crew.unexpected, *books.broken_invariants()]
         breaches += verification["faults"] + leaks
-        result = audit.audited(load.sent, [key["summary"]["id"] for key in keys], witness.tokens(), books, deaths)
+        result = audit.audited(
+            load.sent,
+            [key["summary"]["id"] for key in keys],
+            witness.tokens(),
+            books,
+            audit.Away(deaths, witness.absences),
+        )
         minted = audit.minted(books, budgets, time.time() - began)
     result["breaches"] = breaches + minted + result["breaches"]
     return {
@@ -151,8 +172,8 @@ async def under_fire(load: Load, crew: Crew, seed: int, crashes: int) -> list[tu
     await asyncio.sleep(1)
     for strike in strikes(seed, crashes):
         await asyncio.sleep(strike.pause)
-        deaths += [(time.time() * 1000, name) for name in strike.names]
-        crew.kill(strike.names)
+        when = crew.kill(strike.names)
+        deaths += [(when, name) for name in strike.names]
         if running.done():
             break
     await asyncio.sleep(1)
