@@ -3,7 +3,7 @@
 PYTHON := build/venv/bin/python
 SOURCES := Sources Tests Package.swift
 
-.PHONY: help setup build run test prove bench format lint check-format
+.PHONY: help setup build run test test-llama prove bench format lint check-format
 
 help: ## this list
 	@sed --quiet 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=22
@@ -21,6 +21,12 @@ run: build ## build, start everything with config/demo.yaml, stop on Ctrl-C
 test: ## style, unit tests, then the real executables driven as a user would
 	@tools/setup test
 	@tools/test
+
+test-llama: ## the official client through Lumen to a real llama.cpp server, which is built first (ten minutes, once)
+	@tools/setup llama
+	@tools/llama
+	@tools/build debug
+	@$(PYTHON) -m pytest Tests/Llama
 
 prove: ## a million simulated requests and hundreds of real crashes: nothing overspent, lost or leaked (half an hour)
 	@tools/setup test

@@ -15,10 +15,19 @@ def cpu_us(pid: int) -> float:
 
 def pss_kb(pid: int) -> int:
     """Proportional set size: a page shared by n processes counts one n-th in each."""
+    return rollup_kb(pid, "Pss")
+
+
+def private_kb(pid: int) -> int:
+    """What the process alone has: unlike the proportional size, it does not grow when another process ends."""
+    return rollup_kb(pid, "Pss_Anon")
+
+
+def rollup_kb(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1])
-    raise ValueError(f"no Pss for {pid}")
+    raise ValueError(f"no {name} for {pid}")
 
 
 class CPUMeter:

@@ -148,8 +148,10 @@ extension Attempt {
         }
     }
 
+    /// A flood never makes its reader wait, which is where a transfer notices that it was cancelled: so each event asks.
     @inline(never)
     private func nextEvent() throws(AttemptError) -> ByteBuffer? {
+        if Task.isCancelled { throw .callerLeft }
         do throws(SSEParser.EventTooLong) {
             return try parser.next()
         } catch {

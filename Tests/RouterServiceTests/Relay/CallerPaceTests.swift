@@ -27,6 +27,26 @@ import Testing
         }
     }
 
+    @Test func cancellingStopsAFlood() async throws {
+        let flood = 50_000
+        let script: ScriptedBackend.Script = { reply in
+            try await reply.beginChunks()
+            for _ in 0..<flood / 1000 {
+                try await reply.chunk(Sample.stream(Array(repeating: Sample.hello, count: 1000)))
+            }
+            try await reply.closed()
+        }
+        try await ScriptedBackend.run(script) { backend in
+            let stream = try await RouterHarness([backend.url]).open(.stream())
+            _ = try await stream.next()
+            stream.cancel()
+            let rest = try await RouterHarness.readAll(stream)
+            #expect(rest.completion.isCancelled)
+            // What had been read from the backend by then.
+            #expect(rest.completion.contentEvents < flood / 5)
+        }
+    }
+
     @Test func cancellingBeforeTheFirstByteIsNoFailureOfTheEndpoint() async throws {
         let script: ScriptedBackend.Script = { reply in
             try await reply.closed()
