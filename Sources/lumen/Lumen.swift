@@ -10,7 +10,7 @@ struct Lumen: AsyncParsableCommand {
         abstract: "Runs and inspects Lumen, the AI portal.",
         subcommands: [
             UpCommand.self, CheckCommand.self, StatusCommand.self, RouterCommand.self, KeyCommand.self,
-            LedgerCommand.self, DummyCommand.self,
+            LedgerCommand.self, AuditCommand.self, DummyCommand.self,
         ]
     )
 }

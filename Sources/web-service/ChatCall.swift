@@ -7,7 +7,7 @@ import SharedProtocol
 ///
 /// 1. whoever calls has been told apart: a `Requester`;
 /// 2. `admit`: the rate limit, always before money;
-/// 3. the model is looked up;
+/// 3. the model is looked up, and whether the key may use it;
 /// 4. the ledger reserves the most that the request can cost, or refuses;
 /// 5. a router finds a backend; with its first event the client's answer begins: an `Answer`;
 /// 6. the answer's end, whatever it is, is billed or the reservation given back, once, durably, before the client sees it.
@@ -22,6 +22,7 @@ struct ChatCall: Sendable {
     let routers: RouterPool
     let settler: Settler
     let live: LiveRequests
+    let running: RunningRequests
     /// Where tasks run that are nobody's children.
     let executor: EventLoopExecutor
     private static let log = Logger(label: "call")
@@ -40,14 +41,44 @@ struct ChatCall: Sendable {
     }
 
     /// Steps 3 to 5. Returns when the first event is there; throws, with nothing billed, when there will be none.
+    ///
+    /// - Parameter run: by which it can be ended at any time.
     func begin(
-        _ request: ModelRequest, by requester: Requester, as id: RequestID = .random()
+        _ request: ModelRequest, by requester: Requester, as id: RequestID = .random(), _ run: RunningRequest? = nil
+    ) async throws(APIError) -> Answer {
+        let run = run ?? running.enter(requester)
+        // A task of its own, so that whatever ends the request can cancel it: the backend hears of it within 100 ms.
+        let beginning = Task(executorPreference: executor) { () async -> Result<Answer, APIError> in
+            do throws(APIError) {
+                return .success(try await open(request, by: requester, as: id, run))
+            } catch {
+                return .failure(error)
+            }
+        }
+        run.onEnd { beginning.cancel() }
+        let answer = await withTaskCancellationHandler {
+            await beginning.value
+        } onCancel: {
+            beginning.cancel()
+        }
+        do throws(APIError) {
+            let answer = try answer.get()
+            run.onEnd { [weak answer] in answer?.stop() }
+            return answer
+        } catch {
+            throw run.failure ?? error
+        }
+    }
+
+    private func open(
+        _ request: ModelRequest, by requester: Requester, as id: RequestID, _ run: RunningRequest
     ) async throws(APIError) -> Answer {
         let started = Answer.Start()
         let configuration = configuration.current
         guard let model = configuration.model(request.model), model.isActive else {
             throw .modelNotFound(request.model)
         }
+        guard requester.mayUse(model.name) else { throw .modelNotAllowed(model.name) }
         let grant = try await reserve(request, model, requester, id)
         let bill = Bill(
             request: id, requester: requester, model: model.name, prompt: request.prompt.unreported, started: started,
@@ -56,7 +87,7 @@ struct ChatCall: Sendable {
             let stream = try await routers.open(
                 completion(request, limit: grant.outputLimit), body: request.body, request: id,
                 timeout: configuration.routing.total)
-            let answer = Answer(stream, bill, grant, asked: request.outputLimit(for: model))
+            let answer = Answer(stream, bill, grant, asked: request.outputLimit(for: model), run)
             if let failure = await answer.failureBeforeAnyEvent() { throw APIError.upstream(failure) }
             return answer
         } catch let error as APIError {
@@ -111,5 +142,22 @@ struct Requester: Sendable {
     var key: KeyID?
     /// All that the key may ever spend.
     var keyCap: TokenCount?
+    /// When the key ends.
+    var expires: Timestamp?
+    /// The only models that the key may use.
+    var models: [ModelName]?
+    /// The revocation revision at which this was known; 0: none of those that there are.
+    var revision: Int64 = 0
     var source: Ledger.Source
+
+    func mayUse(_ model: ModelName) -> Bool { models?.contains(model) ?? true }
+}
+
+extension Requester {
+    /// Who presents an API key.
+    init(_ holder: Auth.KeyHolder) {
+        self.init(
+            person: holder.person, key: holder.key, keyCap: holder.cap, expires: holder.expires, models: holder.models,
+            revision: holder.revision, source: .api)
+    }
 }

@@ -31,6 +31,7 @@ extension WebService {
         try await presence.renew()
         let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
         let live = LiveRequests()
+        let running = RunningRequests()
         let ledger = try CallClient(
             to: folder + "/ledger.sock", as: identity, on: process.group,
             assertions: { [live.assertion(by: owner)] })
@@ -40,12 +41,13 @@ extension WebService {
         }
 
         let failures = AddressLimiter { process.configuration.current.api.failedAuthLimit }
-        let identities = Identities(auth: auth, configuration: process.configuration, failures: failures)
+        let identities = Identities(
+            auth: auth, configuration: process.configuration, failures: failures, onRevision: running.heard)
         let settler = Settler(
             ledger: ledger, pending: PendingPosts(database, owner: owner), live: live)
         let call = ChatCall(
             owner: owner, configuration: process.configuration, limiter: limiter, ledger: ledger,
-            routers: routers, settler: settler, live: live, executor: process.executor)
+            routers: routers, settler: settler, live: live, running: running, executor: process.executor)
         let desk = AnswerDesk(
             store: ChatStore(database: database, writer: owner), begin: call.forChat,
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
@@ -63,7 +65,7 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            presence, settler, lease, routers, identities, presences, status, desk,
+            presence, settler, lease, routers, identities, AccessWatch(running: running, auth: auth), presences, status, desk,
             application(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }

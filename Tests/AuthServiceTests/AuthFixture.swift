@@ -105,7 +105,17 @@ struct RunningAuth {
         }
     }
 
+    /// What the audit log has, the oldest first.
+    func auditedActions() async throws -> [String] {
+        try await call(Auth.ReadAudit(limit: 200)).reversed().map(\.action.name)
+    }
+
     func number(_ sql: String) async throws -> Int64? {
         try await database.read { try $0.value(sql) }
     }
+}
+
+extension Auth.Actor {
+    /// Nobody's row: the audit log remembers people whose row is gone, too.
+    static let admin = Auth.Actor(user: UserID(1_000_000), email: "root@example.edu", address: "192.0.2.1")
 }

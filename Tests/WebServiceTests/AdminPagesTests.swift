@@ -14,11 +14,18 @@ import Testing
 
     static let pages = [
         "/admin", "/admin/users", "/admin/users/1", "/admin/users/1/reset?pool=default", "/admin/groups",
-        "/admin/groups/reset?group=lab%20%26%20co", "/admin/usage",
+        "/admin/groups/lab%20%26%20co", "/admin/groups/default", "/admin/groups/lab%20%26%20co/reset", "/admin/usage",
+        "/admin/audit",
     ]
-    static let files = ["/admin/usage.csv?by=model", "/admin/users/1/usage.csv", "/admin/users/1/events.csv"]
+    static let files = [
+        "/admin/usage.csv?by=model", "/admin/audit.csv", "/admin/users/1/usage.csv", "/admin/users/1/events.csv",
+    ]
     static let writes = [
-        "/admin/users/1/override", "/admin/users/1/override/remove", "/admin/users/1/reset", "/admin/groups/reset",
+        "/admin/users/1/override", "/admin/users/1/override/remove", "/admin/users/1/reset", "/admin/groups/lab/reset",
+        "/admin/users", "/admin/users/1/disable", "/admin/users/1/enable", "/admin/users/1/unlink",
+        "/admin/users/1/groups", "/admin/users/1/groups/lab/leave", "/admin/users/1/keys/7/revoke", "/admin/groups",
+        "/admin/groups/lab/title", "/admin/groups/lab/disable", "/admin/groups/lab/enable", "/admin/groups/lab/members",
+        "/admin/groups/lab/members/1/remove",
     ]
 
     private var calls: [String] { fixture.services.calls.withLockedValue { $0 } }
@@ -60,7 +67,8 @@ import Testing
             #expect(reply.status == .forbidden)
         }
         #expect(try await fixture.send(.get, path).status != .seeOther)
-        #expect(!calls.contains { $0.hasPrefix("set") || $0.hasPrefix("reset") })
+        let changes = ["set", "reset", "create", "disable", "unlink", "member", "revoke", "rename", "audit"]
+        #expect(!calls.contains { call in changes.contains { call.hasPrefix($0 + " ") } })
     }
 
     @Test(arguments: pages)
@@ -80,7 +88,7 @@ import Testing
         #expect(try await !fixture.send(.get, "/usage").body.contains("href=\"/admin\""))
     }
 
-    @Test(arguments: ["/admin", "/admin/users/1", "/admin/groups", "/admin/usage"])
+    @Test(arguments: ["/admin", "/admin/users/1", "/admin/groups/lab%20%26%20co", "/admin/usage"])
     func withTheLedgerAwayPagesSaySo(path: String) async throws {
         fixture.services.isLedgerAway.withLockedValue { $0 = true }
         let reply = try await fixture.send(.get, path)
@@ -101,8 +109,10 @@ import Testing
             }
         }
         let reply = try await fixture.send(.get, "/admin/users?search=a%26b&offset=50")
-        #expect(calls.contains("find a&b 50"))
-        #expect(reply.body.contains("/admin/users?search=a%26b&amp;offset=100"))
+        #expect(calls.contains("find a&b 50 email up"))
+        #expect(reply.body.contains("/admin/users?search=a%26b&amp;sort=email&amp;order=up&amp;offset=100"))
+        #expect(reply.body.contains("/admin/users?search=a%26b&amp;sort=email&amp;order=up&amp;offset=0"))
+        #expect(reply.body.contains("51–100 of 120"))
         #expect(reply.body.contains("value=\"a&amp;b\""))
         #expect(reply.body.contains("default, lab"))
         #expect(reply.body.contains("Disabled"))
@@ -214,26 +224,63 @@ import Testing
     }
 
     @Test func aSharedPoolIsReset() async throws {
-        let groups = try await fixture.send(.get, "/admin/groups")
-        #expect(groups.body.contains("/admin/groups/reset?group=lab%20%26%20co"))
-        #expect(groups.body.contains("from the file"))
-        #expect(groups.body.contains("full in 2 h"))
-        #expect(try await fixture.send(.get, "/admin/groups/reset?group=none").status == .notFound)
-        let reply = try await post("/admin/groups/reset", "group=lab+%26+co")
-        #expect(reply.headers[.location] == "/admin/groups?done=reset")
+        let group = try await fixture.send(.get, "/admin/groups/lab%20%26%20co")
+        #expect(group.body.contains("/admin/groups/lab%20%26%20co/reset"))
+        #expect(group.body.contains("full in 2 h"))
+        #expect(try await fixture.send(.get, "/admin/groups/none/reset").status == .notFound)
+        let reply = try await post("/admin/groups/lab%20%26%20co/reset", "")
+        #expect(reply.headers[.location] == "/admin/groups/lab%20%26%20co?done=reset")
         #expect(calls.contains("reset group lab & co"))
+    }
+
+    // MARK: The audit log
+
+    @Test func changesAtTheLedgerAreWrittenDownBeforeTheyAreMade() async throws {
+        fixture.services.overrides.withLockedValue {
+            $0 = [Ledger.Override(pool: "dummy", budget: Budget(max: .tokens(7), refresh: 3, starting: 5))]
+        }
+        _ = try await post("/admin/users/1/override", "pool=dummy&max=10")
+        _ = try await post("/admin/users/1/override/remove", "pool=dummy")
+        _ = try await post("/admin/users/1/reset", "pool=default")
+        _ = try await post("/admin/groups/lab/reset", "")
+        let actor = "by 1 ada@example.edu from 192.0.2.7"
+        let old = "max 7, refresh 3, starting 5"
+        #expect(
+            calls.filter { $0.hasPrefix("audit") || $0.hasPrefix("set") || $0.hasPrefix("reset") } == [
+                "audit user.set_budget (user 1 ada@example.edu pool dummy): \(old) > max 10, refresh 0, starting 10 \(actor)",
+                "set 1 dummy 10 0 10",
+                "audit user.remove_budget (user 1 ada@example.edu pool dummy): \(old) > - \(actor)",
+                "set 1 dummy none",
+                "audit user.reset_pool (user 1 ada@example.edu pool default): - > - \(actor)",
+                "reset 1 default",
+                "audit group.reset_pool (group lab): - > - \(actor)",
+                "reset group lab",
+            ])
+    }
+
+    @Test func whatCannotBeWrittenDownIsNotDone() async throws {
+        fixture.services.failing.withLockedValue { $0 = "audit" }
+        for (path, body) in [
+            ("/admin/users/1/override", "pool=dummy&max=10"), ("/admin/users/1/override/remove", "pool=dummy"),
+            ("/admin/users/1/reset", "pool=default"), ("/admin/groups/lab/reset", ""),
+        ] {
+            #expect(try await post(path, body).status == .serviceUnavailable)
+        }
+        #expect(!calls.contains { $0.hasPrefix("set") || $0.hasPrefix("reset") })
     }
 
     @Test func everyChangeIsLoggedWithWhoMadeIt() async throws {
         _ = try await post("/admin/users/1/override", "pool=dummy&max=10")
-        _ = try await post("/admin/groups/reset", "group=lab")
+        _ = try await post("/admin/groups/lab/reset", "")
         fixture.services.isLedgerAway.withLockedValue { $0 = true }
         _ = try await post("/admin/users/1/reset", "pool=default")
         let lines = fixture.log.withLockedValue { $0 }.filter { $0["admin_id"] != nil }
         #expect(lines.map { $0["outcome"] } == ["done", "done", "unavailable"])
         #expect(lines.map { $0["call"] } == ["ledger.set_override", "ledger.reset", "ledger.reset"])
         #expect(lines.allSatisfy { $0["admin_id"] == "1" && "\($0["request_id"] ?? "")".hasPrefix("req_") })
-        #expect(lines[0]["user_id"] == "1" && lines[0]["pool"] == "dummy" && lines[0]["max"] == "10")
+        #expect(
+            lines[0]["user_id"] == "1" && lines[0]["pool"] == "dummy"
+                && lines[0]["budget"] == "max 10, refresh 0, starting 10")
         #expect(lines[1]["group"] == "lab")
     }
 

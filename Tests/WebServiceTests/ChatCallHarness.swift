@@ -31,6 +31,7 @@ final class ChatCallHarness: Sendable {
     }
 
     let record = NIOLockedValueBox(Record())
+    let running = RunningRequests()
     let script: NIOLockedValueBox<Script>
     let call: ChatCall
     let settler: Settler
@@ -54,7 +55,7 @@ final class ChatCallHarness: Sendable {
         let routers = RouterPool(in: folder) { _ in router }
         call = ChatCall(
             owner: InstanceID("web"), configuration: configuration, limiter: RateLimiter(), ledger: ledger,
-            routers: routers, settler: settler, live: live,
+            routers: routers, settler: settler, live: live, running: running,
             executor: EventLoopExecutor(MultiThreadedEventLoopGroup.singleton.next()))
         await routers.look()
     }
@@ -63,9 +64,9 @@ final class ChatCallHarness: Sendable {
         person: Auth.Person(id: UserID(1), email: "a@b.edu", name: "A", groups: [.everyone], created: .now()),
         key: nil, source: .api)
 
-    func begin() async throws(APIError) -> Answer {
+    func begin(by requester: Requester = requester) async throws(APIError) -> Answer {
         try await call.begin(
-            ModelRequest(json: ByteBuffer(string: #"{"model":"a","messages":[{}]}"#)), by: Self.requester)
+            ModelRequest(json: ByteBuffer(string: #"{"model":"a","messages":[{}]}"#)), by: requester)
     }
 
     var recorded: Record { record.withLockedValue { $0 } }

@@ -8,7 +8,7 @@ import SharedProtocol
 extension ScriptedServices {
     func addAdminCalls(toAuth table: inout CallTable) {
         table.on(Auth.FindUsers.self) { [self] call, _ throws(CallError) in
-            try answer("find \(call.search) \(call.offset)")
+            try answer("find \(call.search) \(call.offset) \(call.sort) \(call.isDescending ? "down" : "up")")
             let all = users.withLockedValue { $0 }
             return Auth.UserPage(users: Array(all.dropFirst(call.offset).prefix(call.limit)), total: all.count)
         }

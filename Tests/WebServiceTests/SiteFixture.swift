@@ -18,6 +18,8 @@ struct SiteFixture {
     let configuration: NIOLockedValueBox<LumenConfiguration>
     /// What the site has logged.
     let log = NIOLockedValueBox<[Logger.Metadata]>([])
+    /// Like `GET /keys`: what the site's router knows.
+    let routes: [String]
     private let respond: @Sendable (Request, WebContext) async throws -> Response
 
     static let origin = "https://lumen.example.edu"
@@ -39,6 +41,7 @@ struct SiteFixture {
             configuration: { configuration.withLockedValue { $0 } }, auth: InProcessCaller(services.auth),
             ledger: InProcessCaller(services.ledger), endpoints: { [] }, desk: desk, limiter: RateLimiter(),
             environment: [:], logger: Logger(label: "test") { [log] _ in RecordingLog(lines: log) })
+        routes = site.router.routes.map(\.description)
         let responder = site.responder
         respond = { try await responder.respond(to: $0, context: $1) }
     }
@@ -54,7 +57,9 @@ struct SiteFixture {
         let request = Request(
             head: HTTPRequest(method: method, scheme: "https", authority: "x", path: path, headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(string: body)))
-        let source = ApplicationRequestContextSource(channel: EmbeddedChannel(), logger: Logger(label: "test"))
+        let channel = EmbeddedChannel()
+        channel.remoteAddress = try SocketAddress(ipAddress: "192.0.2.7", port: 4_711)
+        let source = ApplicationRequestContextSource(channel: channel, logger: Logger(label: "test"))
         let response = try await respond(request, WebContext(source: source))
         let collector = BodyCollector()
         try await response.body.write(collector)
@@ -104,6 +109,8 @@ final class ScriptedServices: Sendable {
     let isAway = NIOLockedValueBox(false)
     let isLedgerAway = NIOLockedValueBox(false)
     let isDisabled = NIOLockedValueBox(false)
+    /// Calls that begin so fail as if their service were away.
+    let failing = NIOLockedValueBox<String?>(nil)
     /// Why nobody can log in; nil lets them.
     let loginRefusal = NIOLockedValueBox<Auth.LoginRefusal?>(nil)
     let loginNext = NIOLockedValueBox("/usage")
@@ -123,6 +130,16 @@ final class ScriptedServices: Sendable {
     /// How many requests everyone has made; they have the ids from 1.
     let eventCount = NIOLockedValueBox<Int64>(0)
     let users = NIOLockedValueBox([Auth.UserRecord(person: .ada, isDisabled: false)])
+    let groups = NIOLockedValueBox([
+        Auth.GroupRecord(name: .everyone, title: "default", origin: .file, isDisabled: false, handMembers: 0),
+        Auth.GroupRecord(name: "lab & co", title: "lab & co", origin: .file, isDisabled: true, handMembers: 1_000),
+        Auth.GroupRecord(name: "chem", title: "Chemistry <b>", origin: .panel, isDisabled: false, handMembers: 2),
+    ])
+    let members = NIOLockedValueBox<[Auth.Member]>([])
+    let sessions = NIOLockedValueBox<[Auth.SessionSummary]>([])
+    /// How many entries the audit log has.
+    let auditCount = NIOLockedValueBox<Int64>(0)
+    let keys = NIOLockedValueBox([key])
 
     var auth: CallTable {
         var table = CallTable()
@@ -154,18 +171,20 @@ final class ScriptedServices: Sendable {
         }
         table.on(Auth.ListKeys.self) { [self] _, _ throws(CallError) in
             try answer("list")
-            return [Self.key]
+            return keys.withLockedValue { $0 }
         }
         table.on(Auth.CreateKey.self) { [self] call, _ throws(CallError) in
-            try answer("create")
-            if call.name.isEmpty { throw CallError(.refused, "A key needs a name.") }
+            let models = call.models.map { "\($0.map(\.rawValue))" } ?? "all"
+            try answer("create \(call.name) \(call.cap ?? 0) \(call.expires?.rfc3339 ?? "never") \(models)")
+            if call.name == "one too many" { throw CallError(.refused, "You have 20 keys, and cannot have more.") }
             return Auth.NewKey(secret: "sk-lumen-shown-once", summary: Self.key)
         }
         table.on(Auth.RevokeKey.self) { [self] call, _ throws(CallError) in
-            try answer("revoke \(call.key)")
+            try answer("revoke \(call.key)\(call.by.map { " by \($0.email)" } ?? "")")
             return Done()
         }
         addAdminCalls(toAuth: &table)
+        addAccessCalls(toAuth: &table)
         return table
     }
 
@@ -188,10 +207,11 @@ final class ScriptedServices: Sendable {
     func answer(_ name: String, isLedgers: Bool = false) throws(CallError) {
         calls.withLockedValue { $0.append(name) }
         let isAway = isAway.withLockedValue { $0 } || isLedgers && isLedgerAway.withLockedValue { $0 }
-        if name != "resume", isAway { throw CallError(.unavailable, "socket /secret/path") }
+        let isFailing = failing.withLockedValue { $0.map(name.hasPrefix) ?? false }
+        if name != "resume", isAway || isFailing { throw CallError(.unavailable, "socket /secret/path") }
     }
 
-    private static let key = Auth.KeySummary(
+    static let key = Auth.KeySummary(
         id: KeyID(7), name: "<i>laptop</i>", hint: "sk-lumen-Ab…yZ", created: Timestamp(1_700_000_000_000),
         lastUsed: nil)
 }

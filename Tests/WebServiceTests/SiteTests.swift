@@ -25,7 +25,7 @@ import Testing
         #expect(policy.hasPrefix("default-src 'none'; script-src 'self';"))
     }
 
-    @Test(arguments: ["/chat", "/models", "/keys", "/usage"])
+    @Test(arguments: ["/chat", "/models", "/keys", "/usage", "/sessions"])
     func aPageOfSomeonesSendsStrangersToTheLogin(path: String) async throws {
         for session in [nil, "forged"] {
             let reply = try await fixture.send(.get, path, session: session)
@@ -78,6 +78,7 @@ import Testing
 
     @Test(arguments: [
         (HTTPRequest.Method.post, "/logout"), (.post, "/keys"), (.post, "/keys/7/revoke"),
+        (.post, "/sessions/end-others"), (.post, "/sessions/x/end"),
         (.post, "/chat/api/conversations"), (.post, "/chat/api/conversations/x/messages"),
         (.patch, "/chat/api/conversations/x"), (.delete, "/chat/api/conversations/x"),
         (.post, "/chat/api/answers/x/stop"),
@@ -100,12 +101,6 @@ import Testing
         #expect(!list.body.contains("<i>laptop"))
         #expect(!list.body.contains("Ada <b>"))
         #expect(list.body.contains("Lumen &amp; Co"))
-    }
-
-    @Test func aRefusedKeyIsExplainedOnThePage() async throws {
-        let reply = try await fixture.send(.post, "/keys", origin: SiteFixture.origin, body: "name=")
-        #expect(reply.status == .ok)
-        #expect(reply.body.contains("A key needs a name."))
     }
 
     @Test func revokingGoesBackToTheList() async throws {

@@ -90,17 +90,16 @@ final class TemporaryRedis {
     private static func freePort() throws -> Int {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(descriptor, $0, length)
-                _ = getsockname(descriptor, $0, &length)
+        // A `sockaddr_in` as bytes: whether Swift finds that type's members depends on what else is compiled beside this file.
+        var address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1] + Array(repeating: 0, count: 8)
+        var length = socklen_t(address.count)
+        address.withUnsafeMutableBytes { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { pointer in
+                _ = bind(descriptor, pointer.baseAddress, length)
+                _ = getsockname(descriptor, pointer.baseAddress, &length)
             }
         }
-        return Int(UInt16(bigEndian: address.sin_port))
+        return Int(address[2]) << 8 | Int(address[3])
     }
 }
 

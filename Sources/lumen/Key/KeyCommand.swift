@@ -28,10 +28,20 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "All the tokens that the key may ever spend; none: what its owner may.")
         var cap: String?
 
+        @Option(help: "When the key ends: a time from now (12h, 90d) or a moment (2027-01-31T18:00:00Z); none: never.")
+        var expires: KeyExpiry?
+
+        @Option(
+            name: .customLong("model"),
+            help: "A model that the key may use, and no others; may be repeated. None: those that its owner may.")
+        var models: [String] = []
+
         func run() async throws {
             let site = SiteClient(try configuration.load())
             do throws(CallError) {
-                let call = Auth.CreateKey(owner: .email(user), name: name, cap: try tokens(cap))
+                let call = Auth.CreateKey(
+                    owner: .email(user), name: name, cap: try tokens(cap), expires: expires?.moment(after: .now()),
+                    models: models.isEmpty ? nil : models.map { ModelName($0) })
                 let key = try await site.call(call, at: "auth.sock", timeout: Self.timeout)
                 print(key.secret)
             } catch {

@@ -1,41 +1,66 @@
+import HTTPTypes
 import Hummingbird
 import SharedProtocol
 
 extension Site {
-    /// Each group's budgets, and what its members share.
+    /// Every group, and a form for a new one.
     func adminGroups(_ visit: Visit) async throws -> Response {
-        let groups = try? await ledger.call(Ledger.GroupBudgets(), request: visit.id, timeout: Self.callTimeout)
-        let content = AdminGroupsPage(groups, notice: AdminNotice(visit)?.text)
-        return page("admin-groups", title: "Groups", content, for: visit)
+        try await adminGroupsPage(visit, name: FormField(), title: FormField())
     }
+
+    func createGroup(_ visit: Visit) async throws -> Response {
+        let input = try await visit.form(GroupInput.self)
+        let title = input.title.isEmpty ? input.name : input.title
+        let call = Auth.CreateGroup(name: GroupName(input.name), title: title, by: visit.actor)
+        do throws(CallError) {
+            try await authCall(call, for: visit)
+        } catch {
+            guard error.code == .refused else { throw error }
+            return try await adminGroupsPage(
+                visit, name: FormField(text: input.name, complaint: error.message), title: FormField(text: input.title),
+                status: .unprocessableContent)
+        }
+        return .redirect(to: AdminNotice.groupCreated.path(after: call.name.adminPath))
+    }
+
+    private func adminGroupsPage(
+        _ visit: Visit, name: FormField, title: FormField, status: HTTPResponse.Status = .ok
+    ) async throws -> Response {
+        let groups = try await authCall(Auth.ListGroups(), for: visit)
+        let content = AdminGroupsPage(
+            notice: AdminNotice(visit)?.text, groups: groups.map(AdminGroupsPage.Row.init), nameField: name,
+            titleField: title)
+        return page("admin-groups", title: "Groups", content, for: visit, status: status)
+    }
+}
+
+private struct GroupInput: Decodable {
+    var name: String
+    var title: String
 }
 
 private struct AdminGroupsPage: Sendable {
     var notice: String?
-    var isUnavailable: Bool
     var groups: [Row]
+    var nameField: FormField
+    var titleField: FormField
 
     struct Row: Sendable {
-        /// Names the group's parts in the page.
-        var number: Int
-        var group: String
+        var path: String
+        var name: String
+        var title: String
+        var isFromFile: Bool
         var isDisabled: Bool
-        var hasBudgets: Bool
-        var budgets: [BudgetRow]
-        var shared: PoolRow?
-    }
+        /// In words.
+        var members: String
 
-    /// - Parameter groups: nil when the ledger cannot say.
-    init(_ groups: [Ledger.GroupBudget]?, notice: String?) {
-        self.notice = notice
-        isUnavailable = groups == nil
-        self.groups = (groups ?? []).enumerated().map { number, entry in
-            var shared = entry.shared.map(PoolRow.init)
-            let isResettable = shared?.isUnlimited == false
-            if isResettable { shared?.resetPath = "/admin/groups/reset?group=\(entry.group.rawValue.percentEncoded)" }
-            return Row(
-                number: number, group: entry.group.rawValue, isDisabled: entry.isDisabled,
-                hasBudgets: !entry.budgets.isEmpty, budgets: entry.budgets.map(BudgetRow.init), shared: shared)
+        init(_ group: Auth.GroupRecord) {
+            path = group.name.adminPath
+            name = group.name.rawValue
+            title = group.title
+            isFromFile = group.origin == .file
+            isDisabled = group.isDisabled
+            members = group.name == .everyone ? "everyone" : TokenCount(Int64(group.handMembers)).grouped
         }
     }
 }

@@ -27,12 +27,7 @@ extension Site {
             return try await adminUserPage(user, visit, form: form, status: .unprocessableContent)
         }
         do throws(CallError) {
-            try await change(
-                Ledger.SetOverride(user: user.person.id, pool: form.pool, budget: budget), at: ledger, by: visit,
-                [
-                    "user_id": "\(user.person.id)", "pool": "\(form.pool)", "max": "\(budget.max.code)",
-                    "refresh": "\(budget.refresh)", "starting": "\(budget.starting)",
-                ])
+            try await writeOverride(of: user, pool: form.pool, to: budget, visit)
         } catch {
             let problem = PageProblem(error)
             form.problem = problem.message
@@ -43,11 +38,24 @@ extension Site {
 
     func removeOverride(_ visit: Visit) async throws -> Response {
         let pool = try await visit.form(PoolInput.self).name()
-        let user = try visit.userID()
+        let user = try await user(visit)
+        try await writeOverride(of: user, pool: pool, to: nil, visit)
+        return .redirect(to: AdminNotice.budgetRemoved.path(after: "/admin/users/\(user.person.id)"))
+    }
+
+    /// - Parameter budget: nil takes the user's own budget for the pool away.
+    private func writeOverride(
+        of user: Auth.UserRecord, pool: String, to budget: Budget?, _ visit: Visit
+    ) async throws(CallError) {
+        let overrides = try? await ledger.call(
+            Ledger.Overrides(user: user.person.id), request: visit.id, timeout: Self.callTimeout)
+        let action = Auth.AuditAction(
+            name: budget == nil ? "user.remove_budget" : "user.set_budget",
+            subject: "\(user.auditName) pool \(pool)",
+            before: overrides?.first { $0.pool == pool }?.budget.auditText, after: budget?.auditText)
         try await change(
-            Ledger.SetOverride(user: user, pool: pool, budget: nil), at: ledger, by: visit,
-            ["user_id": "\(user)", "pool": "\(pool)", "max": "none"])
-        return .redirect(to: AdminNotice.budgetRemoved.path(after: "/admin/users/\(user)"))
+            Ledger.SetOverride(user: user.person.id, pool: pool, budget: budget), at: ledger, by: visit, as: action,
+            ["user_id": "\(user.person.id)", "pool": "\(pool)", "budget": "\(budget?.auditText ?? "none")"])
     }
 
     /// - Parameter form: what was typed, with its problems; nil for a fresh one.
@@ -65,9 +73,13 @@ extension Site {
             Ledger.Overrides(user: person.id), request: visit.id, timeout: Self.callTimeout)
         async let usage = usagePart(
             of: person, period: period, path: path, sumsFile: path + "/usage.csv", visit)
+        async let keys = try? authCall(Auth.ListKeys(user: person.id), for: visit)
+        let groups = (try? await authCall(Auth.ListGroups(), for: visit)) ?? []
+        let access = UserAccess(user, groups: groups, keys: await keys, admin: visit.person.id)
         let given = await overrides
         let content = AdminUserPage(
-            user: user, notice: notice?.text, balance: PoolList(await sheet, managed: person.id), overrides: given,
+            user: user, notice: notice?.text, access: access, balance: PoolList(await sheet, managed: person.id),
+            overrides: given,
             form: form ?? BudgetForm(editing: visit.query("pool"), of: given ?? [], pools: poolNames()),
             usage: await usage)
         return page("admin-user", title: person.email, content, for: visit, status: status)
@@ -88,6 +100,12 @@ extension Visit {
         guard let id = parameters.get("id", as: Int64.self) else { throw .notFound }
         return UserID(id)
     }
+
+    /// - Parameter name: of the part of the address.
+    func keyID(_ name: String) throws(PageProblem) -> KeyID {
+        guard let id = parameters.get(name, as: Int64.self) else { throw .notFound }
+        return KeyID(id)
+    }
 }
 
 /// Which pool a form is about.
@@ -107,8 +125,8 @@ private struct AdminUserPage: Sendable {
     var personName: String
     var groups: String
     var created: Moment
-    var isDisabled: Bool
     var notice: String?
+    var access: UserAccess
     var balance: PoolList
     var overrides: [BudgetRow]
     var hasOverrides: Bool
@@ -118,16 +136,16 @@ private struct AdminUserPage: Sendable {
 
     /// - Parameter overrides: nil when the ledger cannot say.
     init(
-        user: Auth.UserRecord, notice: String?, balance: PoolList, overrides: [Ledger.Override]?, form: BudgetForm,
-        usage: UsagePart
+        user: Auth.UserRecord, notice: String?, access: UserAccess, balance: PoolList,
+        overrides: [Ledger.Override]?, form: BudgetForm, usage: UsagePart
     ) {
         id = user.person.id.rawValue
         email = user.person.email
         personName = user.person.name
         groups = user.person.groupList
         created = Moment(user.person.created)
-        isDisabled = user.isDisabled
         self.notice = notice
+        self.access = access
         self.balance = balance
         self.overrides = (overrides ?? []).map(BudgetRow.init)
         hasOverrides = !self.overrides.isEmpty
@@ -135,28 +153,4 @@ private struct AdminUserPage: Sendable {
         self.form = form
         self.usage = usage
     }
-}
-
-/// What a page says about the change that led to it. A word in the address, so that loading the page again repeats nothing.
-enum AdminNotice: String, Sendable {
-    case budgetSet = "budget-set"
-    case budgetRemoved = "budget-removed"
-    case reset
-    case nothingToReset = "nothing-to-reset"
-
-    init?(_ visit: Visit) {
-        guard let notice = visit.query("done").flatMap(AdminNotice.init(rawValue:)) else { return nil }
-        self = notice
-    }
-
-    var text: String {
-        switch self {
-        case .budgetSet: "The budget is set."
-        case .budgetRemoved: "The budget is removed. The groups’ budgets hold again."
-        case .reset: "The pool is reset."
-        case .nothingToReset: "There was nothing to reset: nobody has used tokens of that pool yet."
-        }
-    }
-
-    func path(after page: String) -> String { "\(page)?done=\(rawValue)" }
 }

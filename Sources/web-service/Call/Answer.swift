@@ -34,11 +34,15 @@ final class Answer: Sendable {
     let loweredLimit: (limit: TokenCount, by: Ledger.LimitedBy)?
     private let stream: RouterStream
     private let bill: Bill
+    private let run: RunningRequest
     private let state = NIOLockedValueBox(State())
 
-    init(_ stream: RouterStream, _ bill: Bill, _ grant: Ledger.Grant, asked: TokenCount) {
+    init(
+        _ stream: RouterStream, _ bill: Bill, _ grant: Ledger.Grant, asked: TokenCount, _ run: RunningRequest
+    ) {
         self.stream = stream
         self.bill = bill
+        self.run = run
         loweredLimit = grant.outputLimit < asked ? (grant.outputLimit, grant.limitedBy ?? .user) : nil
     }
 
@@ -103,8 +107,9 @@ final class Answer: Sendable {
 
     private func settle() async {
         let (isStopped, events, firstEventMs) = state.withLockedValue { ($0.isStopped, $0.events, $0.firstEventMs) }
-        let settlement = await bill.settle(
+        var settlement = await bill.settle(
             try? stream.completion, isStopped: isStopped, events: events, firstEventMs: firstEventMs)
+        if settlement.outcome == .cancelled { settlement.failure = run.failure ?? settlement.failure }
         state.withLockedValue { $0.settlement = settlement }
     }
 }

@@ -14,6 +14,8 @@ final class Identities: ServiceLifecycle.Service {
     /// Key holders that are remembered; beyond, all are forgotten and asked for anew.
     static let cacheLimit = 20_000
     static let callTimeout = Duration.seconds(2)
+    /// How often auth is asked for one request, while its answers are overtaken by what it announces.
+    static let mostQuestions = 5
 
     private struct Entry {
         var holder: Auth.KeyHolder
@@ -29,14 +31,27 @@ final class Identities: ServiceLifecycle.Service {
     private let auth: any Caller
     private let configuration: ConfigurationWatcher
     private let failures: AddressLimiter
+    private let uptime: @Sendable () -> NIODeadline
+    private let clock: @Sendable () -> Timestamp
+    private let onRevision: @Sendable (Int64) -> Void
     private let state = NIOLockedValueBox(State())
     private let log = Logger(label: "identities")
 
-    /// - Parameter failures: where keys that are not valid are counted.
-    init(auth: any Caller, configuration: ConfigurationWatcher, failures: AddressLimiter) {
+    /// - Parameters:
+    ///   - failures: where keys that are not valid are counted.
+    ///   - onRevision: called with each revision that auth announces, once it counts here.
+    init(
+        auth: any Caller, configuration: ConfigurationWatcher, failures: AddressLimiter,
+        uptime: @escaping @Sendable () -> NIODeadline = NIODeadline.now,
+        clock: @escaping @Sendable () -> Timestamp = Timestamp.now,
+        onRevision: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) {
         self.auth = auth
         self.configuration = configuration
         self.failures = failures
+        self.uptime = uptime
+        self.clock = clock
+        self.onRevision = onRevision
     }
 
     /// The holder of the key. Throws `invalidKey`, `accountDisabled`, or that it cannot be told. From an address with too
@@ -46,24 +61,39 @@ final class Identities: ServiceLifecycle.Service {
         of secret: String, request: RequestID, from client: () -> IPAddress?
     ) async throws(APIError) -> Auth.KeyHolder {
         let hash = CredentialHash(of: secret, under: configuration.current.app.encryptionKey.reveal())
-        let now = NIODeadline.now()
+        let now = uptime()
         let (entry, isCurrent) = state.withLockedValue { state -> (Entry?, Bool) in
             guard let entry = state.entries[hash] else { return (nil, false) }
             let isCurrent = entry.holder.revision >= state.revision && now - state.lastHeard < Self.silenceLimit
             return (entry, isCurrent)
         }
         let remembered = entry.flatMap { now - $0.read < Self.maximumAge ? $0.holder : nil }
-        if let remembered, isCurrent { return remembered }
+        if let remembered, isCurrent { return try unexpired(remembered) }
         let client = client()
         if entry == nil, let seconds = failures.refusal(for: client) { throw .tooManyFailures(retryAfter: seconds) }
         do {
-            let holder = try await auth.call(Auth.Authenticate(key: hash), request: request, timeout: Self.callTimeout)
-            remember(hash, holder, read: now)
-            return holder
+            return try await ask(hash, request, at: now)
         } catch {
             if error.code == .unauthenticated { failures.failed(from: client) }
             return try holder(whenAuthFails: error, remembered, hash)
         }
+    }
+
+    /// Asks auth, again when a revision was announced that the answer does not know yet.
+    private func ask(
+        _ hash: CredentialHash, _ request: RequestID, at now: NIODeadline
+    ) async throws(CallError) -> Auth.KeyHolder {
+        for _ in 0..<Self.mostQuestions {
+            let holder = try await auth.call(Auth.Authenticate(key: hash), request: request, timeout: Self.callTimeout)
+            if remember(hash, holder, read: now) { return holder }
+        }
+        throw CallError(.busy, "Access is being taken away faster than it can be looked at.")
+    }
+
+    /// Expiry needs no word of auth's.
+    private func unexpired(_ holder: Auth.KeyHolder) throws(APIError) -> Auth.KeyHolder {
+        if let expires = holder.expires, expires <= clock() { throw .invalidKey }
+        return holder
     }
 
     /// What a client gets whose credential is none at all: counted like any that is not valid.
@@ -81,17 +111,21 @@ final class Identities: ServiceLifecycle.Service {
             state.withLockedValue { $0.entries[hash] = nil }
             throw error.code == .accountDisabled ? .accountDisabled : .invalidKey
         default:
-            if let remembered, state.withLockedValue({ remembered.revision >= $0.revision }) { return remembered }
+            if let remembered, state.withLockedValue({ remembered.revision >= $0.revision }) {
+                return try unexpired(remembered)
+            }
             log.warning("auth could not be asked", metadata: ["code": "\(error.code)"])
             throw .unavailable("Your key cannot be checked right now.")
         }
     }
 
-    private func remember(_ hash: CredentialHash, _ holder: Auth.KeyHolder, read: NIODeadline) {
+    /// - Returns: false when the answer was on its way while a revocation was announced: it counts for nothing.
+    private func remember(_ hash: CredentialHash, _ holder: Auth.KeyHolder, read: NIODeadline) -> Bool {
         state.withLockedValue { state in
+            guard holder.revision >= state.revision else { return false }
             if state.entries.count >= Self.cacheLimit { state.entries = [:] }
-            // An answer that was on its way while a revocation was announced is not kept.
-            if holder.revision >= state.revision { state.entries[hash] = Entry(holder: holder, read: read) }
+            state.entries[hash] = Entry(holder: holder, read: read)
+            return true
         }
     }
 
@@ -120,10 +154,16 @@ final class Identities: ServiceLifecycle.Service {
     }
 
     private func heard(_ events: [ByteBuffer]) {
-        let revisions = events.compactMap { try? $0.decodeJSON(Auth.Revision.self).revision }
+        heard(events.compactMap { try? $0.decodeJSON(Auth.Revision.self).revision }.max() ?? 0)
+    }
+
+    /// Auth lives, and this is its revision.
+    func heard(_ revision: Int64) {
+        let now = uptime()
         state.withLockedValue { state in
-            state.revision = max(state.revision, revisions.max() ?? 0)
-            state.lastHeard = .now()
+            state.revision = max(state.revision, revision)
+            state.lastHeard = now
         }
+        onRevision(revision)
     }
 }

@@ -1,91 +1,65 @@
+import HTTPTypes
 import Hummingbird
 import SharedProtocol
 
 extension Site {
     func keys(_ visit: Visit) async throws -> Response {
-        try await keysPage(visit, created: nil, problem: nil)
+        let models = await usableModels(visit)
+        return try await keysPage(visit, models, KeyForm(models: models))
     }
 
     /// Makes a key and shows its secret, this once: the page is the answer to the POST and can be had no second time.
     func createKey(_ visit: Visit) async throws -> Response {
-        let form = try await visit.form(KeyForm.self)
+        let input = try await visit.form(KeyInput.self)
+        let models = await usableModels(visit)
+        var form = KeyForm(input, models: models)
+        if form.hasProblems { return try await keysPage(visit, models, form, status: .unprocessableContent) }
         do throws(CallError) {
-            let cap = try form.capTokens()
-            let call = Auth.CreateKey(owner: .user(visit.person.id), name: form.name, cap: cap)
-            let created = try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
-            return try await keysPage(visit, created: created, problem: nil)
+            let call = Auth.CreateKey(
+                owner: .user(visit.person.id), name: input.name, cap: form.cap, expires: form.expires,
+                models: form.only)
+            let created = try await authCall(call, for: visit)
+            return try await keysPage(visit, models, KeyForm(models: models), created: created)
         } catch {
             guard error.code == .refused else { throw error }
-            return try await keysPage(visit, created: nil, problem: error.message)
+            form.problem = error.message
+            return try await keysPage(visit, models, form, status: .unprocessableContent)
         }
     }
 
     func revokeKey(_ visit: Visit) async throws -> Response {
-        guard let id = visit.parameters.get("id", as: Int64.self) else { throw PageProblem.notFound }
-        let call = Auth.RevokeKey(user: visit.person.id, key: KeyID(id))
-        _ = try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
+        try await authCall(Auth.RevokeKey(user: visit.person.id, key: visit.keyID("id")), for: visit)
         return .redirect(to: "/keys")
     }
 
-    private func keysPage(
-        _ visit: Visit, created: Auth.NewKey?, problem: String?
-    ) async throws(CallError) -> Response {
-        let call = Auth.ListKeys(user: visit.person.id)
-        let keys = try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
-        let model = await balances(for: visit)?.models.first?.model
-        let content = KeysPage(
-            keys: keys, created: created, problem: problem, origin: origin, model: model ?? ModelName("MODEL"))
-        return page("keys", title: "API keys", content, for: visit)
+    /// None when the ledger cannot say.
+    private func usableModels(_ visit: Visit) async -> [ModelName] {
+        await balances(for: visit)?.models.map(\.model) ?? []
     }
-}
 
-private struct KeyForm: Decodable {
-    var name: String
-    var cap: String?
-
-    /// Nil for none. Blanks between the digits are how people write large numbers.
-    func capTokens() throws(CallError) -> TokenCount? {
-        let digits = (cap ?? "").filter { !$0.isWhitespace }
-        if digits.isEmpty { return nil }
-        guard let tokens = Int64(digits) else { throw CallError(.refused, "A key's cap is a whole number of tokens.") }
-        return TokenCount(tokens)
+    private func keysPage(
+        _ visit: Visit, _ models: [ModelName], _ form: KeyForm, created: Auth.NewKey? = nil,
+        status: HTTPResponse.Status = .ok
+    ) async throws(CallError) -> Response {
+        let keys = try await authCall(Auth.ListKeys(user: visit.person.id), for: visit)
+        let model = created?.summary.models?.first ?? models.first ?? ModelName("MODEL")
+        let content = KeysPage(
+            form: form, table: KeyTable(keys, label: "Your keys") { "/keys/\($0)/revoke" }, secret: created?.secret,
+            baseURL: origin.description + "/v1", model: model.rawValue,
+            exampleKey: created?.secret ?? "sk-lumen-…")
+        return page("keys", title: "API keys", content, for: visit, status: status)
     }
 }
 
 /// The reader's keys, and how to use one.
-struct KeysPage: Sendable {
-    var keys: [Row]
-    var isEmpty: Bool
+private struct KeysPage: Sendable {
+    var form: KeyForm
+    var table: KeyTable
     var secret: String?
-    var problem: String?
     var baseURL: String
     var model: String
     /// What the examples use in place of a key.
     var exampleKey: String
-
-    struct Row: Sendable {
-        var id: Int64
-        var name: String
-        var hint: String
-        var cap: String?
-        var created: Moment
-        var lastUsed: Moment?
-    }
-
-    init(keys: [Auth.KeySummary], created: Auth.NewKey?, problem: String?, origin: WebOrigin, model: ModelName) {
-        self.keys = keys.map {
-            Row(
-                id: $0.id.rawValue, name: $0.name, hint: $0.hint, cap: $0.cap?.grouped,
-                created: Moment($0.created),
-                lastUsed: $0.lastUsed.map(Moment.init))
-        }
-        isEmpty = keys.isEmpty
-        secret = created?.secret
-        self.problem = problem
-        baseURL = origin.description + "/v1"
-        self.model = model.rawValue
-        exampleKey = created?.secret ?? "sk-lumen-…"
-    }
 }
 
 /// A time as a template writes it: for machines, and for browsers without script.

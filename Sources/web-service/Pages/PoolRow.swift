@@ -87,7 +87,7 @@ struct PoolList: Sendable {
 
     private static func resetPath(_ pool: Ledger.Pool, of user: UserID) -> String {
         pool.holder == .group
-            ? "/admin/groups/reset?group=\(pool.name.percentEncoded)"
+            ? GroupName(pool.name).adminPath + "/reset"
             : "/admin/users/\(user)/reset?pool=\(pool.name.percentEncoded)"
     }
 }

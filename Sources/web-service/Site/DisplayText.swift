@@ -75,6 +75,11 @@ extension Budget.Limit {
     }
 }
 
+extension Budget {
+    /// For the audit log.
+    var auditText: String { "max \(max.code), refresh \(refresh), starting \(starting)" }
+}
+
 private enum Digits {
     static func grouped(_ value: Int64) -> String {
         let digits = String(value.magnitude)

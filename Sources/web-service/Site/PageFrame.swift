@@ -39,7 +39,7 @@ struct PageFrame: Sendable {
 
     private static let adminNavigation = [
         ("/admin", "Overview"), ("/admin/users", "Users"), ("/admin/groups", "Groups"),
-        ("/admin/usage", "Usage of everyone"),
+        ("/admin/usage", "Usage of everyone"), ("/admin/audit", "Audit log"),
     ]
 
     init(_ site: Site, title: String, person: Auth.Person?, path: String) {

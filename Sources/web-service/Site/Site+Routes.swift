@@ -3,10 +3,12 @@ import SharedProtocol
 
 /// Every address that a browser may ask for; what happens there is in `Pages/`, `Chat/` and `Admin/`.
 extension Site {
-    var responder: some HTTPResponder<WebContext> {
+    var responder: some HTTPResponder<WebContext> { router.buildResponder() }
+
+    var router: Hummingbird.Router<WebContext> {
         let router = Hummingbird.Router(context: WebContext.self)
         addPages(to: router)
-        return router.buildResponder()
+        return router
     }
 
     private func addPages(to router: Hummingbird.Router<WebContext>) {
@@ -26,6 +28,9 @@ extension Site {
         pages.get("/keys", use: signedIn(keys))
         pages.post("/keys", use: signedIn(createKey))
         pages.post("/keys/:id/revoke", use: signedIn(revokeKey))
+        pages.get("/sessions", use: signedIn(sessions))
+        pages.post("/sessions/end-others", use: signedIn(endOtherSessions))
+        pages.post("/sessions/:session/end", use: signedIn(endSession))
         pages.get("/usage", use: signedIn(usage))
         pages.get("/usage.csv", use: signedIn(usageFile))
         pages.get("/usage/events.csv", use: signedIn(eventsFile))
@@ -78,7 +83,8 @@ extension Site {
         { request, context in
             guard let person = try await person(of: request, context.request) else { throw PageProblem.signedOut }
             let visit = Visit(
-                request: request, parameters: context.parameters, person: person, id: context.request)
+                request: request, parameters: context.parameters, person: person, id: context.request,
+                client: client(of: request, context)?.description ?? "")
             return try await handler(visit)
         }
     }

@@ -71,6 +71,11 @@ struct Visit: Sendable {
     let person: Auth.Person
     /// Found again in the logs of the services that it makes calls of.
     let id: RequestID
+    /// The client's address as text; empty when unknown.
+    let client: String
+
+    /// Who makes the changes that this request asks for.
+    var actor: Auth.Actor { Auth.Actor(user: person.id, email: person.email, address: client) }
 
     /// Longest form or JSON body of a page, in bytes.
     static let maximumBody = 1_024 * 1_024
@@ -78,6 +83,11 @@ struct Visit: Sendable {
     func query(_ name: String) -> String? {
         request.uri.queryParameters[name[...]].map(String.init)
     }
+
+    /// How many entries of a list come before the page that is asked for.
+    var offset: Int { query("offset").flatMap { Int($0) }.map { max(0, min($0, Self.largestOffset)) } ?? 0 }
+
+    private static let largestOffset = 1_000_000
 
     func json<Body: Decodable>(_ type: Body.Type) async throws -> Body {
         try await body().decodeJSON(type)
@@ -127,6 +137,12 @@ extension Site {
         IPAddress.client(
             peer: context.channel.remoteAddress, headers: request.headers,
             trusted: configuration().app.trustedProxies)
+    }
+
+    /// Asks auth on behalf of a visitor.
+    @discardableResult
+    func authCall<C: Call>(_ call: C, for visit: Visit) async throws(CallError) -> C.Reply {
+        try await auth.call(call, request: visit.id, timeout: Self.callTimeout)
     }
 
     /// The visitor's pools and models; nil when the ledger cannot say.

@@ -46,6 +46,11 @@ extension APIError {
         status: 401, message: "The API key is missing or not valid.", type: "invalid_request_error",
         code: "invalid_api_key")
 
+    /// While a request ran.
+    static let keyEnded = APIError(
+        status: 401, message: "The API key was revoked, or has expired.", type: "invalid_request_error",
+        code: "invalid_api_key")
+
     static let accountDisabled = APIError(
         status: 403, message: "This account is disabled.", type: "invalid_request_error", code: "account_disabled")
 

@@ -73,7 +73,7 @@ struct V1: Sendable {
         }
         let holder = try await identities.holder(
             of: String(header.dropFirst(7)), request: context.request, from: client)
-        return Requester(person: holder.person, key: holder.key, keyCap: holder.cap, source: .api)
+        return Requester(holder)
     }
 
     private func models(of requester: Requester, _ context: WebContext) async throws(APIError) -> [ModelList.Entry] {
@@ -81,7 +81,7 @@ struct V1: Sendable {
             let sheet = try await call.ledger.call(
                 Ledger.Balances(account: Ledger.Account(requester.person)), request: context.request,
                 timeout: Self.balanceTimeout)
-            return sheet.models.map { ModelList.Entry(id: $0.model) }
+            return sheet.models.filter { requester.mayUse($0.model) }.map { ModelList.Entry(id: $0.model) }
         } catch {
             throw .unavailable("The list of models cannot be read right now.")
         }
@@ -117,18 +117,10 @@ struct V1: Sendable {
     private func begin(
         _ model: ModelRequest, _ presence: ClientPresence, _ context: WebContext, _ requester: Requester
     ) async throws(APIError) -> Answer {
-        // A task of its own, so that the client's leaving can cancel it: the backend hears of it within 100 ms.
-        let beginning = Task(executorPreference: call.executor) { () async -> Result<Answer, APIError> in
-            do throws(APIError) {
-                return .success(try await call.begin(model, by: requester, as: context.request))
-            } catch {
-                return .failure(error)
-            }
-        }
-        presence.onLeave { beginning.cancel() }
-        let answer = try await beginning.value.get()
-        presence.onLeave { answer.stop() }
-        return answer
+        let run = call.running.enter(requester)
+        // Weakly: a presence keeps what it is told until the next request of its connection.
+        presence.onLeave { [weak run] in run?.end(.clientLeft) }
+        return try await call.begin(model, by: requester, as: context.request, run)
     }
 }
 

@@ -10,20 +10,24 @@ enum V1Route: Sendable, Hashable {
 
     /// Nil: there is no such path.
     init?(path: String) {
-        switch path {
-        case "/v1/chat/completions": self = .run(.chatCompletions)
-        case "/v1/completions": self = .run(.completions)
-        case "/v1/embeddings": self = .run(.embeddings)
-        case "/v1/models": self = .models
-        default:
-            guard path.hasPrefix(Self.modelPrefix), path.utf8.count > Self.modelPrefix.utf8.count else { return nil }
-            // A name may hold slashes, as they are or percent-encoded.
-            let name = String(path.dropFirst(Self.modelPrefix.count))
-            self = .model(ModelName(name.removingPercentEncoding ?? name))
+        if let route = Self.paths[path] {
+            self = route
+            return
         }
+        guard path.hasPrefix(Self.modelPrefix), path.utf8.count > Self.modelPrefix.utf8.count else { return nil }
+        // A name may hold slashes, as they are or percent-encoded.
+        let name = String(path.dropFirst(Self.modelPrefix.count))
+        self = .model(ModelName(name.removingPercentEncoding ?? name))
     }
 
-    private static let modelPrefix = "/v1/models/"
+    /// Every path but those of single models.
+    static let paths: [String: V1Route] = [
+        "/v1/chat/completions": .run(.chatCompletions), "/v1/completions": .run(.completions),
+        "/v1/embeddings": .run(.embeddings), "/v1/models": .models,
+    ]
+
+    /// Before the name of a single model.
+    static let modelPrefix = "/v1/models/"
 
     var methods: [HTTPRequest.Method] {
         switch self {

@@ -1,11 +1,11 @@
 /// Reads spans of time as people write them: `90` (seconds), `0.5`, `500ms`, `30s`, `5m`, `12h`, `7d`.
-enum DurationText {
+public enum DurationText {
     private static let units: [(suffix: String, milliseconds: Int64)] = [
         ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("", 1000),
     ]
 
     /// Nothing when the text is no span of time, is finer than a millisecond, or is longer than ten years.
-    static func parse(_ text: String) -> Duration? {
+    public static func parse(_ text: String) -> Duration? {
         guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
             let number = DecimalText.parse(String(text.dropLast(unit.suffix.count)), places: 3)
         else { return nil }

@@ -1,0 +1,132 @@
+import HTTPTypes
+import NIOConcurrencyHelpers
+import SharedProtocol
+import Testing
+
+@testable import web_service
+
+/// The reader's own keys and sessions.
+@Suite struct KeysPageTests {
+    let fixture: SiteFixture
+
+    init() throws { fixture = try SiteFixture() }
+
+    private var calls: [String] { fixture.services.calls.withLockedValue { $0 } }
+
+    private func create(_ body: String) async throws -> SiteFixture.Reply {
+        try await fixture.send(.post, "/keys", origin: SiteFixture.origin, body: body)
+    }
+
+    @Test(arguments: [
+        ("name=a+b", "a b 0 never all"), ("name=a&cap=&last_day=", "a 0 never all"),
+        ("name=a&cap=1+000&last_day=2999-12-31&models%5B%5D=dummy", "a 1000 3000-01-01T00:00:00Z [\"dummy\"]"),
+        ("name=a&cap=1000000000000000", "a 1000000000000000 never all"),
+    ])
+    func aKeyIsMade(form: String, call: String) async throws {
+        let reply = try await create(form)
+        #expect(reply.status == .ok)
+        #expect(reply.body.contains("sk-lumen-shown-once"))
+        #expect(calls.contains("create \(call)"))
+    }
+
+    @Test func theLastDayMayBeToday() async throws {
+        let today = CalendarDay(.now())
+        #expect(try await create("name=a&last_day=\(today)").status == .ok)
+        let end = try #require(CalendarDay.end(ofTyped: today.rawValue))
+        #expect(end > .now())
+        #expect(CalendarDay(Timestamp(end.rawValue - 1)) == today)
+        #expect(calls.contains("create a 0 \(end.rfc3339) all"))
+    }
+
+    @Test(arguments: [
+        ("name=+", "name-problem", "A key needs a name."),
+        ("name=\(String(repeating: "x", count: 101))", "name-problem", "at most 100"),
+        ("name=a&cap=0", "cap-problem", "A whole number from 1"), ("name=a&cap=-1", "cap-problem", "A whole number"),
+        ("name=a&cap=1e3", "cap-problem", "A whole number"),
+        ("name=a&cap=1000000000000001", "cap-problem", "A whole number"),
+        ("name=a&last_day=2020-01-01", "last-day-problem", "That day is over."),
+        ("name=a&last_day=2999-02-30", "last-day-problem", "A day is written as"),
+        ("name=a&last_day=tomorrow", "last-day-problem", "A day is written as"),
+        ("name=a&models%5B%5D=secret", "models-problem", "cannot be used"),
+        ("name=a&models%5B%5D=dummy&models%5B%5D=secret", "models-problem", "cannot be used"),
+    ])
+    func whatIsWrongIsSaidBesideTheField(form: String, problem: String, text: String) async throws {
+        let reply = try await create(form)
+        #expect(reply.status == .unprocessableContent)
+        #expect(reply.body.contains("id=\"\(problem)\""))
+        #expect(reply.body.contains(text))
+        #expect(!calls.contains { $0.hasPrefix("create") })
+        #expect(!reply.body.contains("sk-lumen-shown-once"))
+    }
+
+    @Test func whatWasTypedIsKeptAndEscaped() async throws {
+        let reply = try await create("name=%22%3E%3Cb%3E&cap=x&last_day=2999-01-02&models%5B%5D=dummy")
+        #expect(reply.body.contains(#"value="&quot;&gt;&lt;b&gt;""#))
+        #expect(reply.body.contains(#"value="2999-01-02""#))
+        #expect(reply.body.contains(#"value="dummy" checked"#))
+    }
+
+    @Test func whatAuthRefusesIsExplained() async throws {
+        let reply = try await create("name=one+too+many&cap=5")
+        #expect(reply.status == .unprocessableContent)
+        #expect(reply.body.contains("You have 20 keys, and cannot have more."))
+        #expect(reply.body.contains(#"value="5""#))
+    }
+
+    @Test func theListMarksKeysThatHaveExpired() async throws {
+        fixture.services.keys.withLockedValue { keys in
+            keys = [Timestamp(1_000_000_000_000), Timestamp(99_000_000_000_000), nil].enumerated().map {
+                Auth.KeySummary(
+                    id: KeyID(Int64($0.offset)), name: "k\($0.offset)", hint: "sk-lumen-Ab…yZ", expires: $0.element,
+                    models: $0.offset == 0 ? ["<m>", "n"] : nil, created: Timestamp(0), lastUsed: Timestamp(1))
+            }
+        }
+        let reply = try await fixture.send(.get, "/keys")
+        #expect(reply.body.matches(of: />Expired</).count == 1)
+        #expect(reply.body.contains("2001-09-09 01:46:40 UTC") && reply.body.contains("never"))
+        #expect(reply.body.contains("&lt;m&gt;, n"))
+    }
+
+    @Test func withTheLedgerAwayKeysCanBeMadeAllTheSame() async throws {
+        fixture.services.isLedgerAway.withLockedValue { $0 = true }
+        #expect(try await !fixture.send(.get, "/keys").body.contains("models[]"))
+        #expect(try await create("name=a").status == .ok)
+        #expect(try await create("name=a&models%5B%5D=dummy").status == .unprocessableContent)
+    }
+
+    // MARK: Sessions
+
+    @Test func sessionsAreShownAndEnded() async throws {
+        fixture.services.sessions.withLockedValue { sessions in
+            sessions = [true, false].map { isCurrent in
+                Auth.SessionSummary(
+                    id: SessionID(isCurrent ? "here" : "there"),
+                    browser: Auth.Browser(
+                        address: isCurrent ? "192.0.2.7" : "",
+                        agent: isCurrent ? "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0" : "<script>"),
+                    opened: Timestamp(0), seen: Timestamp(1_700_000_000_000), isCurrent: isCurrent)
+            }
+        }
+        let reply = try await fixture.send(.get, "/sessions")
+        #expect(calls.contains("sessions 1 known"))
+        #expect(reply.body.contains("Firefox on Linux") && reply.body.contains("192.0.2.7"))
+        #expect(reply.body.contains("title=\"&lt;script&gt;\">Unknown browser"))
+        #expect(reply.body.contains("this one"))
+        #expect(reply.body.contains("/sessions/there/end") && !reply.body.contains("/sessions/here/end"))
+        let ended = try await fixture.send(.post, "/sessions/there/end", origin: SiteFixture.origin)
+        #expect(ended.headers[.location] == "/sessions?done=ended")
+        let others = try await fixture.send(.post, "/sessions/end-others", origin: SiteFixture.origin)
+        #expect(others.headers[.location] == "/sessions?done=others-ended")
+        #expect(calls.contains("end 1 there") && calls.contains("end others 1 true"))
+    }
+
+    @Test(arguments: [
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) Version/19.0 Safari/604.1", "Safari on iPhone"),
+        ("curl/8.0", "curl"), ("Something (Linux)", "A browser on Linux"), ("", "Unknown browser"),
+    ])
+    func browsersAreNamed(agent: String, text: String) {
+        #expect(BrowserLabel(agent: agent).text == text)
+    }
+}
