@@ -77,7 +77,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "CLibPQ"),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CCurl"),
         .target(
             name: "HTTPClient",
             dependencies: ["CCurl", logging, nioCore, nioLocks],

@@ -33,7 +33,7 @@ final class CurlLoop {
     private var isStopping = false
 
     init?(_ inbox: Inbox) {
-        guard let multi = curl_multi_init(), let sockets = SocketTable(inbox.descriptor) else { return nil }
+        guard let multi = ccurl_multi_init(), let sockets = SocketTable(inbox.descriptor) else { return nil }
         self.multi = multi
         self.inbox = inbox
         self.sockets = sockets
@@ -81,7 +81,7 @@ extension CurlLoop {
     private func act(on descriptor: Int32, _ directions: Int32) {
         if descriptor == CURL_SOCKET_TIMEOUT { timer = nil }
         var count: Int32 = 0
-        _ = curl_multi_socket_action(multi, descriptor, directions, &count)
+        _ = ccurl_multi_socket_action(multi, descriptor, directions, &count)
     }
 
     private func takeCommands() {
@@ -111,12 +111,12 @@ extension CurlLoop {
         handle.index = running.count
         if running.isEmpty { nextSweep = now + Self.sweepInterval }
         running.append(handle)
-        _ = curl_multi_add_handle(multi, handle.easy)
+        _ = ccurl_multi_add_handle(multi, handle.easy)
     }
 
     private func takeFinished() {
         var left: Int32 = 0
-        while let message = curl_multi_info_read(multi, &left) {
+        while let message = ccurl_multi_info_read(multi, &left) {
             if message.pointee.msg != CURLMSG_DONE { continue }
             if let handle = EasyHandle.of(message.pointee.easy_handle) {
                 finish(handle, handle.end(after: message.pointee.data.result))
@@ -126,7 +126,7 @@ extension CurlLoop {
 
     /// Takes the handle out of libcurl, which closes the connection of a response that has not ended.
     private func finish(_ handle: EasyHandle, _ end: TransferState.End) {
-        curl_multi_remove_handle(multi, handle.easy)
+        ccurl_multi_remove_handle(multi, handle.easy)
         if let last = running.popLast(), last !== handle {
             running[handle.index] = last
             last.index = handle.index
@@ -175,7 +175,7 @@ extension CurlLoop {
         while let handle = running.last { finish(handle, .failed(.closed)) }
         wakeReaders()
         idle.removeAll()
-        curl_multi_cleanup(multi)
+        ccurl_multi_cleanup(multi)
         sockets.close()
         for continuation in stopped { continuation.resume() }
     }

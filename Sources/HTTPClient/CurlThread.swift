@@ -3,11 +3,11 @@ import Glibc
 
 /// The thread that all of libcurl's work happens on.
 enum CurlThread {
-    /// libcurl's own set-up, once per process and before any thread of ours uses it.
-    private static let isGlobalReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+    /// Loads libcurl and does its own set-up, once per process and before any thread of ours uses it.
+    private static let isGlobalReady = ccurl_load() != 0 && ccurl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
     static func start(_ inbox: Inbox) throws(HTTPClientError) {
-        guard isGlobalReady else { throw .cannotStart("curl_global_init") }
+        guard isGlobalReady else { throw .cannotStart("libcurl 7.85 or later is not installed") }
         guard let loop = CurlLoop(inbox) else { throw .cannotStart("curl_multi_init or epoll: error \(errno)") }
         let context = Unmanaged.passRetained(loop)
         var thread = pthread_t()

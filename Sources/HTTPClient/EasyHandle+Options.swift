@@ -48,7 +48,7 @@ extension EasyHandle {
 
 extension HTTPClientError {
     init(_ code: CURLcode) {
-        let reason = String(cString: curl_easy_strerror(code))
+        let reason = String(cString: ccurl_easy_strerror(code))
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT:
             self = .connectFailed(reason)

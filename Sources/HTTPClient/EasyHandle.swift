@@ -24,7 +24,7 @@ final class EasyHandle {
     private var closings = 0
 
     init?(_ loop: CurlLoop) {
-        guard let easy = curl_easy_init() else { return nil }
+        guard let easy = ccurl_easy_init() else { return nil }
         self.easy = easy
         self.loop = loop
         setFixedOptions(loop)
@@ -32,7 +32,7 @@ final class EasyHandle {
 
     deinit {
         reset()
-        curl_easy_cleanup(easy)
+        ccurl_easy_cleanup(easy)
     }
 
     /// The handle that a pointer of libcurl's belongs to.
@@ -76,7 +76,7 @@ final class EasyHandle {
         _ = ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, nil)
         releaseBody()
         bodySize = 0
-        curl_slist_free_all(headers)
+        ccurl_slist_free_all(headers)
         headers = nil
         forgetRetries()
     }
@@ -92,13 +92,13 @@ final class EasyHandle {
     /// The reader has taken what there was.
     func unpause() {
         clock.resumed(at: loop.now)
-        curl_easy_pause(easy, CURLPAUSE_CONT)
+        ccurl_easy_pause(easy, CURLPAUSE_CONT)
     }
 
     /// The reader has left, but the connection is worth waiting for.
     func discard() {
         clock.endsAt(loop.now + Self.discardTime)
-        curl_easy_pause(easy, CURLPAUSE_CONT)
+        ccurl_easy_pause(easy, CURLPAUSE_CONT)
     }
 
     /// Which time-out has passed, if any.
@@ -154,7 +154,7 @@ extension EasyHandle {
         var found: UnsafeMutablePointer<curl_header>?
         let code = name.withUTF8Buffer { bytes in
             bytes.withMemoryRebound(to: CChar.self) {
-                curl_easy_header(easy, $0.baseAddress, 0, UInt32(CURLH_HEADER), -1, &found)
+                ccurl_easy_header(easy, $0.baseAddress, 0, UInt32(CURLH_HEADER), -1, &found)
             }
         }
         guard code == CURLHE_OK, let value = found?.pointee.value else { return nil }
@@ -180,15 +180,15 @@ extension EasyHandle {
     /// nil when a name or value has a control character, with which it could smuggle in another header.
     private static func list(_ headers: [(name: String, value: String)]) -> UnsafeMutablePointer<curl_slist>? {
         // An empty Expect: libcurl would wait a second for a "100 Continue" before long bodies.
-        var list = curl_slist_append(nil, "Expect:")
-        list = curl_slist_append(list, "Accept-Encoding: identity")
+        var list = ccurl_slist_append(nil, "Expect:")
+        list = ccurl_slist_append(list, "Accept-Encoding: identity")
         for (name, value) in headers {
             let line = "\(name): \(value)"
             if line.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
-                curl_slist_free_all(list)
+                ccurl_slist_free_all(list)
                 return nil
             }
-            list = curl_slist_append(list, line)
+            list = ccurl_slist_append(list, line)
         }
         return list
     }

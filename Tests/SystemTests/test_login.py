@@ -98,6 +98,13 @@ class Person:
     def is_logged_in(self) -> bool:
         return self.get("/usage").status_code == 200
 
+    @property
+    def id(self) -> int:
+        """Of the row in auth."""
+        search = {"search": self.email, "sort": "email", "isDescending": False, "offset": 0, "limit": 5}
+        (user,) = self.site.call("auth", "auth.find_users", search)["users"]
+        return user["person"]["id"]
+
     def cookie(self, beginning: str) -> requests.cookies.cookielib.Cookie:
         return next(cookie for cookie in self.session.cookies if cookie.name.startswith(beginning))
 
@@ -174,9 +181,7 @@ def test_a_person_is_known_by_subject_and_the_address_is_followed(person, provid
 def test_a_new_user_of_the_operators_is_claimed(person, site):
     key = site.create_key(person.email)
     person.log_in()
-    search = {"search": person.email, "sort": "email", "isDescending": False, "offset": 0, "limit": 5}
-    (user,) = site.call("auth", "auth.find_users", search)["users"]
-    assert user["person"]["id"] == site.account(key)["user"]
+    assert person.id == site.account(key)["user"]
 
 
 # Keys
@@ -333,6 +338,16 @@ def test_an_address_that_is_taken_is_refused_with_its_page(person, site, provide
     assert "belongs to another account" in page.text
     assert not other.is_logged_in
     assert person.is_logged_in
+
+
+def test_a_disabled_account_is_told_so(person, site):
+    person.log_in()
+    admin = {"user": 1_000_000, "email": "admin@example.edu", "address": ""}
+    site.call("auth", "auth.set_user_disabled", {"user": person.id, "isDisabled": True, "by": admin})
+    assert not person.is_logged_in
+    page = person.log_in()
+    assert refusal(page) == "account_disabled"
+    assert not person.is_logged_in
 
 
 def test_a_login_comes_back_once(person, site):
