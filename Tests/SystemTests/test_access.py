@@ -50,7 +50,7 @@ class Session:
 
     def __init__(self, site: Site):
         self.site = site
-        self.http = httpx2.Client(base_url=site.url, headers={"Origin": site.url})
+        self.http = httpx2.Client(base_url=site.url, headers={"Origin": site.url}, timeout=30)
         self.http.get("/login")
         site.secrets |= set(self.http.cookies.values())
         assert self.is_alive()

@@ -75,9 +75,13 @@ import Testing
         site.running.heard(2)
         answer.withLockedValue { $0 = .success(Auth.Ended(users: [UserID(7)], keys: [], revision: 2)) }
         await watch(site.running).endRevoked()
-        let ended = try await beginning.value
-        #expect(await read(ended) == 0)
-        #expect(ended.settlement.failure == .accountDisabled)
+        do {
+            let ended = try await beginning.value
+            #expect(await read(ended) == 0)
+            #expect(ended.settlement.failure == .accountDisabled)
+        } catch {
+            #expect(error as? APIError == .accountDisabled)
+        }
     }
 
     /// It was admitted by what was known before, and begins after everybody else was looked at.
@@ -86,9 +90,16 @@ import Testing
         site.running.heard(2)
         answer.withLockedValue { $0 = .success(Auth.Ended(users: [UserID(7)], keys: [], revision: 2)) }
         let watching = Task { try await watch(site.running).run() }
-        let late = try await site.begin(by: requester(7))
-        _ = await read(late)
-        #expect(late.settlement.failure == .accountDisabled)
+        // Before its first event has come, or after.
+        var failure: APIError?
+        do throws(APIError) {
+            let late = try await site.begin(by: requester(7))
+            _ = await read(late)
+            failure = late.settlement.failure
+        } catch {
+            failure = error
+        }
+        #expect(failure == .accountDisabled)
         watching.cancel()
         try await watching.value
     }
