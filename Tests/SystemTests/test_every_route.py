@@ -25,6 +25,8 @@ FORMS = {
     "/admin/groups": {"name": "made", "title": ""},
     "/admin/groups/:group/title": {"title": "Chemistry"},
     "/admin/groups/:group/members": {"email": "somebody@example.edu"},
+    "/admin/groups/:group/budget": {"pool": "dummy", "max": "5"},
+    "/admin/groups/:group/budget/remove": {"pool": "dummy"},
 }
 BODIES = {
     "/chat/api/conversations": QUESTION,
