@@ -85,7 +85,7 @@ final class EasyHandle {
     /// handle, unless it is reset. That costs time, and is in vain while no connection has been closed.
     private func forgetRetries() {
         if loop.sockets.closings == closings { return }
-        curl_easy_reset(easy)
+        ccurl_easy_reset(easy)
         setFixedOptions(loop)
     }
 

@@ -14,7 +14,7 @@ extension HTTPResponseHead {
 
     /// 0 for a date that has passed; nil when it is none.
     private static func secondsUntil(_ date: String) -> Double? {
-        let then = curl_getdate(date, nil)
+        let then = ccurl_getdate(date)
         return then < 0 ? nil : Double(max(0, then - time(nil)))
     }
 }

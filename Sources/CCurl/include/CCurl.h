@@ -13,12 +13,14 @@
 typedef struct {
     __typeof__(&curl_global_init) global_init;
     __typeof__(&curl_easy_init) easy_init;
+    __typeof__(&curl_easy_reset) easy_reset;
     __typeof__(&curl_easy_cleanup) easy_cleanup;
     __typeof__(&curl_easy_pause) easy_pause;
     __typeof__(&curl_easy_setopt) easy_setopt;
     __typeof__(&curl_easy_getinfo) easy_getinfo;
     __typeof__(&curl_easy_header) easy_header;
     __typeof__(&curl_easy_strerror) easy_strerror;
+    __typeof__(&curl_getdate) getdate;
     __typeof__(&curl_slist_append) slist_append;
     __typeof__(&curl_slist_free_all) slist_free_all;
     __typeof__(&curl_multi_init) multi_init;
@@ -39,9 +41,13 @@ int ccurl_load(void);
 
 static inline CURLcode ccurl_global_init(long flags) { return ccurl_library.global_init(flags); }
 static inline CURL *ccurl_easy_init(void) { return ccurl_library.easy_init(); }
+static inline void ccurl_easy_reset(CURL *easy) { ccurl_library.easy_reset(easy); }
 static inline void ccurl_easy_cleanup(CURL *easy) { ccurl_library.easy_cleanup(easy); }
 static inline CURLcode ccurl_easy_pause(CURL *easy, int bitmask) { return ccurl_library.easy_pause(easy, bitmask); }
 static inline const char *ccurl_easy_strerror(CURLcode code) { return ccurl_library.easy_strerror(code); }
+
+/// Seconds since 1970, or -1 when the text is no date.
+static inline time_t ccurl_getdate(const char *date) { return ccurl_library.getdate(date, NULL); }
 
 static inline CURLHcode ccurl_easy_header(
     CURL *easy, const char *name, size_t index, unsigned int origin, int request, struct curl_header **found) {
