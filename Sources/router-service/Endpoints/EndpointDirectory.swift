@@ -95,11 +95,12 @@ final class EndpointDirectory: Sendable {
         }
     }
 
-    /// Whether an endpoint that has not been tried would take a request right now.
+    /// Whether an endpoint that has not been tried would take requests right now. One that is to be tried by a single
+    /// request does not count: all that ask here would leave for it, and one find a place.
     func hasRoom(_ model: ModelName, excluding tried: [Endpoint]) -> Bool {
         let now = NIODeadline.now()
         return (state.withLockedValue { $0.models[model] } ?? []).contains { endpoint in
-            !tried.contains { $0.record === endpoint.record }
+            !tried.contains { $0.record === endpoint.record } && endpoint.record.outSince == nil
                 && endpoint.record.availability(at: now, limit: endpoint.configuration.maxConcurrency) == .usable
         }
     }

@@ -78,6 +78,18 @@ import Testing
         #expect(choice?.endpoint.identity == all[1].identity)
     }
 
+    @Test func aPlaceForATrialIsNoRoomForAll() throws {
+        let directory = EndpointDirectory(try RouterHarness.configuration(Array(urls.prefix(2))))
+        let all = directory.all
+        #expect(directory.hasRoom(RouterHarness.model, excluding: [all[0]]))
+        for _ in 0..<HealthState.failuresToOut {
+            all[1].record.failed(.connection, .regular, at: .now() - .seconds(5))
+        }
+        #expect(!directory.hasRoom(RouterHarness.model, excluding: [all[0]]))
+        let choice = directory.choose(RouterHarness.model, excluding: [all[0]])
+        #expect(choice?.admission == .trial(1))
+    }
+
     @Test func ofManyThatAreOutTheOneOutLongestIsTheLastResort() throws {
         let directory = EndpointDirectory(try RouterHarness.configuration(urls))
         for index in [2, 0, 1] { directory.all[index].record.goOut() }
