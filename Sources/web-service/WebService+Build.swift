@@ -65,7 +65,8 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            presence, settler, lease, routers, identities, AccessWatch(running: running, auth: auth), presences, status, desk,
+            presence, settler, lease, routers, identities, AccessWatch(running: running, auth: auth), presences, status,
+            desk,
             application(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }

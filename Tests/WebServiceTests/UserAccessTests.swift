@@ -70,7 +70,8 @@ import Testing
         #expect(reply.body.contains("/admin/users/2/groups/chem/leave"))
         #expect(!reply.body.contains("/groups/lab%20%26%20co/leave"), "what rules make is not taken away by hand")
         #expect(reply.body.contains(#"<option value="lab &amp; co">"#), "and may be made by hand, too")
-        #expect(!reply.body.contains(#"<option value="chem">"#) && !reply.body.contains(#"<option value="default">lab"#))
+        #expect(
+            !reply.body.contains(#"<option value="chem">"#) && !reply.body.contains(#"<option value="default">lab"#))
         #expect(reply.body.contains("/admin/users/2/keys/7/revoke"))
     }
 
