@@ -286,6 +286,9 @@ import Testing
     }
 
     @Test func whatCannotBeWrittenDownIsNotDone() async throws {
+        fixture.services.overrides.withLockedValue {
+            $0 = [Ledger.Override(pool: "dummy", budget: Budget(max: .tokens(7), refresh: 0, starting: 7))]
+        }
         fixture.services.failing.withLockedValue { $0 = "audit" }
         for (path, body) in [
             ("/admin/users/1/override", "pool=dummy&max=10"), ("/admin/users/1/override/remove", "pool=dummy"),
