@@ -3,8 +3,10 @@ import Glibc
 
 /// The thread that all of libcurl's work happens on.
 enum CurlThread {
-    /// Loads libcurl and does its own set-up, once per process and before any thread of ours uses it.
-    private static let isGlobalReady = ccurl_load() != 0 && ccurl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+    /// Whether there is a libcurl; loads it, once per process.
+    static let isLibraryLoaded = ccurl_load() != 0
+    /// libcurl's own set-up, once per process and before any thread of ours uses it.
+    private static let isGlobalReady = isLibraryLoaded && ccurl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
     static func start(_ inbox: Inbox) throws(HTTPClientError) {
         guard isGlobalReady else { throw .cannotStart("libcurl 7.85 or later is not installed") }

@@ -14,6 +14,7 @@ extension HTTPResponseHead {
 
     /// 0 for a date that has passed; nil when it is none.
     private static func secondsUntil(_ date: String) -> Double? {
+        guard CurlThread.isLibraryLoaded else { return nil }
         let then = ccurl_getdate(date)
         return then < 0 ? nil : Double(max(0, then - time(nil)))
     }
