@@ -106,6 +106,7 @@ enum Schema {
         ALTER TABLE users ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';
         ALTER TABLE users ADD COLUMN last_login INTEGER;
         CREATE UNIQUE INDEX users_identity ON users (issuer, subject);
+        CREATE INDEX users_by_name ON users (lower(name), id);
 
         -- What a page may show and a form may name: the hash stays with the service.
         ALTER TABLE session ADD COLUMN id TEXT NOT NULL DEFAULT '';
@@ -167,6 +168,7 @@ enum Schema {
         ALTER TABLE users ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';
         ALTER TABLE users ADD COLUMN last_login BIGINT;
         CREATE UNIQUE INDEX users_identity ON users (issuer, subject);
+        CREATE INDEX users_by_name ON users (lower(name), id);
 
         ALTER TABLE session ADD COLUMN id TEXT NOT NULL DEFAULT '';
         UPDATE session SET id = replace(gen_random_uuid()::text, '-', '');

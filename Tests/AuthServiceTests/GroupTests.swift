@@ -161,7 +161,7 @@ import Testing
         #expect(await auth.failure(Auth.RenameGroup(name: "none", title: "x", by: .admin)) == .notFound)
     }
 
-    @Test(arguments: ["", "a b", "ü", "a/b", String(repeating: "x", count: 101)])
+    @Test(arguments: ["", ".", "..", "a b", "ü", "a/b", String(repeating: "x", count: 101)])
     func aNameThatIsNoneIsRefused(name: String) async {
         #expect(await auth.failure(Auth.CreateGroup(name: GroupName(name), title: "t", by: .admin)) == .refused)
         #expect(await auth.failure(Auth.CreateGroup(name: "ok", title: " \n", by: .admin)) == .refused)

@@ -16,7 +16,7 @@ extension Auth {
         public static let isIdempotent = false
         public typealias Reply = Done
 
-        /// 1 to 100 bytes of letters, digits, `-`, `_` and `.`.
+        /// 1 to 100 bytes of letters, digits, `-`, `_` and `.`, which it does not begin with.
         public var name: GroupName
         /// 1 to 100 characters.
         public var title: String

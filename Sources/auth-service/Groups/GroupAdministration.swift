@@ -8,7 +8,8 @@ struct GroupAdministration: Sendable {
 
     func create(_ call: Auth.CreateGroup, _ request: RequestID?) async throws(CallError) -> Done {
         guard call.name.rawValue.isGroupName else {
-            throw CallError(.refused, "A group's name has 1 to 100 letters, digits, “-”, “_” and “.”.")
+            throw CallError(
+                .refused, "A group's name has 1 to 100 letters, digits, “-”, “_” and “.”, and does not begin with “.”.")
         }
         let title = try call.title.named("A group's title")
         // One that the file has just got may not be in the table yet.
@@ -90,7 +91,8 @@ func refuseEveryone(_ group: GroupName) throws(CallError) {
 
 extension String {
     fileprivate var isGroupName: Bool {
-        1...100 ~= utf8.count
+        // `.` and `..` in a page's address would be folded away by browsers.
+        1...100 ~= utf8.count && !utf8.starts(with: ".".utf8)
             && utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
