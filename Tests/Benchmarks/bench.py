@@ -64,7 +64,7 @@ def bench(folder: Path, backend: Nginx, proxies: list[Nginx]) -> None:
         "routing": {"idle_timeout": 600, "client_stall_timeout": 600},
     }
     fixed = {"name": "fixed", "endpoints": [{"url": f"http://127.0.0.1:{backend.port}/v1", "api_key": "x"}]}
-    site = Site(changes, models=(fixed, STREAM, SILENT), routers=2)
+    site = Site(changes, models=("dummy", fixed, STREAM, SILENT), routers=2)
     echo = site.backend.url.split("/")[2]
     proxies += [
         bare_proxy(folder / "fixed-proxy", f"127.0.0.1:{backend.port}"),
