@@ -99,14 +99,23 @@ import Testing
         try await set("lab")
         try await configure("")
         #expect(try await memberships() == "default lab+hand")
-        #expect(try await states() == "default file, lab file disabled, staff file disabled")
+        #expect(try await states() == "default file, lab panel disabled, staff panel disabled")
         try await configure("groups: {lab: {}}\n")
         #expect(try await memberships() == "default,lab lab+hand")
-        #expect(try await states() == "default file, lab file, staff file disabled")
+        #expect(try await states() == "default file, lab file, staff panel disabled")
         #expect(
             try await auth.auditedActions() == [
-                "user.create", "member.add", "group.leave_file", "group.leave_file", "group.enable",
+                "user.create", "member.add", "group.leave_file", "group.leave_file", "group.take_over",
             ])
+    }
+
+    @Test func anAdminTakesUpAGroupThatHasLeftTheFile() async throws {
+        try await set("lab")
+        try await configure("")
+        _ = try await auth.call(Auth.RenameGroup(name: "lab", title: "The lab", by: .admin))
+        _ = try await auth.call(Auth.SetGroupDisabled(name: "lab", isDisabled: false, by: .admin))
+        #expect(try await memberships() == "default,lab lab+hand")
+        #expect(try await states() == "default file, lab panel, staff panel disabled")
     }
 
     private func states() async throws -> String {
@@ -165,6 +174,7 @@ import Testing
     func aNameThatIsNoneIsRefused(name: String) async {
         #expect(await auth.failure(Auth.CreateGroup(name: GroupName(name), title: "t", by: .admin)) == .refused)
         #expect(await auth.failure(Auth.CreateGroup(name: "ok", title: " \n", by: .admin)) == .refused)
+        #expect(await auth.failure(Auth.CreateGroup(name: "ok", title: "a\u{202E}b", by: .admin)) == .refused)
     }
 
     @Test func membersAreChangedOnce() async throws {

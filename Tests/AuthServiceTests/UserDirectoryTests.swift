@@ -32,6 +32,7 @@ import Testing
     @Test func aPartOfTheAddressIsEnoughInAnyCase() async throws {
         #expect(try await found("EXAMPLE") == ["ann@example.edu", "bob@example.edu", "dora@example.edu"])
         #expect(try await found("dor") == ["dora@example.edu"])
+        #expect(try await found(" dor\n") == ["dora@example.edu"])
         #expect(try await found("zz") == [])
     }
 

@@ -110,4 +110,11 @@ import Testing
         #expect(configuration.isAdmin("aNN@example.edu"))
         #expect(!configuration.isAdmin("bob@example.edu"))
     }
+
+    /// The lower case of the Kelvin sign is k, that of the dotted I begins with i.
+    @Test(arguments: ["mi\u{212A}e@example.edu", "k@example.\u{212A}r", "\u{130}da@example.edu"])
+    func aLetterThatBecomesAPlainOneIsRefused(address: String) {
+        #expect(EmailAddress.normalized(address) == nil)
+        #expect(EmailAddress.normalized("ÄNN@example.edu") == "änn@example.edu")
+    }
 }

@@ -76,6 +76,16 @@ import Testing
         #expect(await refusal("known") == nil)
     }
 
+    @Test func whatGetsTooOldWhileAuthIsWaitedForIsNotUsed() async {
+        identities.heard(1)
+        #expect(await refusal("known") == nil)
+        auth.isAway = true
+        auth.whenAsked = { [uptime] in uptime.withLockedValue { $0 = $0 + .seconds(2) } }
+        pass(27_999)
+        #expect(await refusal("known") == nil)
+        #expect(await refusal("known") == "service_unavailable")
+    }
+
     /// What was taken away was heard of before auth stopped.
     @Test func whenAuthHasStoppedNothingOlderThanItsLastWordIsUsed() async {
         identities.heard(1)

@@ -113,7 +113,7 @@ extension Auth {
         public var name: GroupName
         public var title: String
         public var origin: GroupOrigin
-        /// Also when it has left the file.
+        /// Also when it has just left the file; it is the panel's then.
         public var isDisabled: Bool
         /// Members by hand.
         public var handMembers: Int

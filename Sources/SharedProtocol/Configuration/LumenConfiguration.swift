@@ -19,7 +19,7 @@ public struct LumenConfiguration: Sendable, Hashable {
     public var metrics: MetricsConfiguration
 
     /// Whether this address is listed under `admins`, without regard to case.
-    public func isAdmin(_ email: String) -> Bool { admins.contains(email.lowercased()) }
+    public func isAdmin(_ email: String) -> Bool { EmailAddress.normalized(email).map(admins.contains) ?? false }
 
     public func model(_ name: ModelName) -> ModelConfiguration? { models.first { $0.name == name } }
 }

@@ -60,9 +60,8 @@ final class FileGroups: ServiceLifecycle.Service {
         for row in rows {
             if let group = groups[row.name] {
                 if row.origin == .panel { try takeOver(row, group, change) } else { try update(row, group, change) }
-            } else if row.origin == .file, !row.isDisabled {
-                try set(row, isDisabled: true, change)
-                try change.note("group.leave_file", row.subject, before: row.state, after: "disabled")
+            } else if row.origin == .file {
+                try leave(row, change)
             }
         }
         let known = Set(rows.map(\.name))
@@ -80,6 +79,13 @@ final class FileGroups: ServiceLifecycle.Service {
         try set(row, isDisabled: group.isDisabled, change)
         let after = "file, \(Group.state(isDisabled: group.isDisabled))"
         try change.note("group.take_over", row.subject, before: "panel, \(row.state), \(row.title)", after: after)
+    }
+
+    /// A group that has left the file gives nothing to anyone until an admin enables it, in the panel from now on.
+    private static func leave(_ row: Group, _ change: AuditedChange) throws {
+        try change.connection.execute("UPDATE user_group SET origin = 'panel' WHERE name = ?", [row.name.rawValue])
+        try set(row, isDisabled: true, change)
+        try change.note("group.leave_file", row.subject, before: "file, \(row.state)", after: "panel, disabled")
     }
 
     private static func update(_ row: Group, _ group: GroupConfiguration, _ change: AuditedChange) throws {

@@ -24,7 +24,10 @@ extension String {
     /// - Parameter what: begins the sentence that tells so, like `A key's name`.
     func named(_ what: String) throws(CallError) -> String {
         let name = trimmed
-        let isPrintable = !name.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
+        // Controls of the writing direction would have the text around it read backwards, too.
+        let isPrintable = !name.unicodeScalars.contains {
+            $0.value < 32 || $0.value == 127 || $0.properties.isBidiControl
+        }
         // A character may be many bytes; the second limit bounds what is stored.
         guard isPrintable, 1...100 ~= name.count, name.utf8.count <= 400 else {
             throw CallError(.refused, "\(what) has 1 to 100 characters on one line.")
@@ -32,11 +35,11 @@ extension String {
         return name
     }
 
-    /// A pattern for `LIKE … ESCAPE '\'` that finds what contains this text, in lower case. Wildcards in the text are letters
+    /// A pattern for `LIKE … ESCAPE '\'` that finds what contains this text without white space at its ends, in lower case. Wildcards in the text are letters
     /// like any other: `a_b@` is common.
     var containedPattern: String {
         var pattern = "%"
-        for letter in lowercased().unicodeScalars {
+        for letter in trimmed.lowercased().unicodeScalars {
             if "\\%_".unicodeScalars.contains(letter) { pattern.append("\\") }
             pattern.unicodeScalars.append(letter)
         }

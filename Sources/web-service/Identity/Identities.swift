@@ -67,16 +67,20 @@ final class Identities: ServiceLifecycle.Service {
             let isCurrent = entry.holder.revision >= state.revision && now - state.lastHeard < Self.silenceLimit
             return (entry, isCurrent)
         }
-        let remembered = entry.flatMap { now - $0.read < Self.maximumAge ? $0.holder : nil }
-        if let remembered, isCurrent { return try unexpired(remembered) }
+        if let remembered = young(entry), isCurrent { return try unexpired(remembered) }
         let client = client()
         if entry == nil, let seconds = failures.refusal(for: client) { throw .tooManyFailures(retryAfter: seconds) }
         do {
             return try await ask(hash, request, at: now)
         } catch {
             if error.code == .unauthenticated { failures.failed(from: client) }
-            return try holder(whenAuthFails: error, remembered, hash)
+            return try holder(whenAuthFails: error, young(entry), hash)
         }
+    }
+
+    /// What is remembered, unless it is too old by now: to wait for auth takes time, too.
+    private func young(_ entry: Entry?) -> Auth.KeyHolder? {
+        entry.flatMap { uptime() - $0.read < Self.maximumAge ? $0.holder : nil }
     }
 
     /// Asks auth, again when a revision was announced that the answer does not know yet.

@@ -3,8 +3,9 @@ import Hummingbird
 import SharedProtocol
 
 extension Site {
-    /// How long a page waits for auth when auth waits for the identity provider: for at most four answers of 5 s.
-    static let loginTimeout = Duration.seconds(30)
+    /// How long a page waits for auth when auth waits for the identity provider: for one answer of 5 s before the way there,
+    /// for at most four after it.
+    static let loginTimeouts = (begin: Duration.seconds(8), finish: Duration.seconds(30))
     /// Attempts to log in, and attempts that failed, of one address: a whole lecture hall may be behind it.
     static let loginLimits = [RateLimit(count: 120, windowSeconds: 60)]
 
@@ -29,7 +30,7 @@ extension Site {
             throw PageProblem.rateLimited(retryAfter: seconds)
         }
         let beginning = try await auth.call(
-            Auth.BeginLogin(next: next.description), request: context.request, timeout: Self.loginTimeout)
+            Auth.BeginLogin(next: next.description), request: context.request, timeout: Self.loginTimeouts.begin)
         switch beginning {
         case .refused(let refusal): return loginRefused(refusal, next: next, context)
         case .begun(let attempt):
@@ -52,7 +53,7 @@ extension Site {
             Auth.FinishLogin(
                 answer: answer, cookie: cookie, previous: sessionHash(of: request),
                 browser: browser(of: request, context)),
-            request: context.request, timeout: Self.loginTimeout)
+            request: context.request, timeout: Self.loginTimeouts.finish)
         var response: Response
         switch end {
         case .opened(let opened, let next):
