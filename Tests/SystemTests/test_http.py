@@ -180,3 +180,15 @@ def test_what_is_no_http_is_told_so_in_json(site, sent, status, code):
     assert reply.json()["error"]["code"] == code
     assert reply.headers["x-request-id"].startswith("req_")
     assert reply.headers["connection"] == "close"
+
+
+def test_a_client_that_waits_to_be_asked_for_its_body(site, bearer):
+    body = b'{"model": "dummy", "messages": [{"role": "user", "content": "hello"}]}'
+    headers = bearer | {"Expect": "100-continue", "Content-Length": str(len(body))}
+    with connect(site) as connection:
+        connection.sendall(request_bytes("POST", "/v1/chat/completions", headers))
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        reply = Reply(read_all(connection))
+    assert reply.status == 200
+    assert reply.json()["choices"][0]["finish_reason"]

@@ -33,6 +33,7 @@ import Testing
     @Test(arguments: [
         (#"{"model":"a","messages":[{}],"model":"b"}"#, "model"),
         (#"{"model":"a","messages":[{}],"mod\u0065l":"b"}"#, "model"),
+        (#"{"model":"a","messages":[{}],"x":1,"\u0078":2}"#, "x"),
         (#"{"model":"a","messages":[{}],"messages":[]}"#, "messages"),
         (#"{"model":"a","messages":[{}],"max_tokens":1,"max_tokens":2}"#, "max_tokens"),
         (#"{"model":1,"messages":[{}]}"#, "model"), (#"{"messages":[{}]}"#, "model"),

@@ -19,8 +19,9 @@ final class DatabaseLock: Sendable {
             close(descriptor)
             throw StorageProblem(
                 "The database \(database) is in use by another process; with SQLite there can be only one instance of "
-                    + "this service."
-            )
+                    + "this service.",
+                // It may be on its way out, with streams that take their time to drain.
+                isTransient: true)
         }
     }
 

@@ -25,10 +25,8 @@ struct RequestMembers {
 
     init(of operation: Router.Operation) { self.operation = operation }
 
-    private static let guarded: Set<String> = [
-        "model", "messages", "prompt", "input", "suffix", "stream", "stream_options", "max_tokens",
-        "max_completion_tokens", "n", "best_of", "tools", "functions", "response_format",
-    ]
+    /// Characters of a client's name for a member that are said back.
+    private static let longestShownName = 64
     private static let readByModel: Set<String> = [
         "messages", "prompt", "input", "suffix", "tools", "functions", "response_format",
     ]
@@ -42,8 +40,10 @@ struct RequestMembers {
             let name = key.text
             let start = key.position
             let valueStart = scan.position
-            if Self.guarded.contains(name), !seen.insert(name).inserted {
-                complain("“\(name)” is there twice.", name)
+            // Whatever it means: a backend may take the other one.
+            if !seen.insert(name).inserted {
+                let shown = String(name.prefix(Self.longestShownName))
+                complain("“\(shown)” is there twice.", shown)
             }
             if name == subject {
                 hasPrompt = name == "messages" ? try size.readMessages(&scan) : try size.readTexts(&scan)

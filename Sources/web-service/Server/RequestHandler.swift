@@ -1,4 +1,5 @@
 import Glibc
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -21,6 +22,10 @@ struct RequestHandler<Responder: HTTPResponder>: Sendable where Responder.Contex
     }
 
     func handle(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+        // A client with a large body waits to be asked for it (RFC 9110, 10.1.1): curl for a second, others for ever.
+        if request.headers[.expect]?.lowercased() == "100-continue" {
+            try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+        }
         // In a task of its own, whose memory goes when the reply begins: a connection's task keeps the most that it ever took,
         // and a stream may last for hours.
         let response = try await Task(executorPreference: executor) { try await respond(to: request, on: channel) }
