@@ -182,6 +182,16 @@ def test_what_is_no_http_is_told_so_in_json(site, sent, status, code):
     assert reply.headers["connection"] == "close"
 
 
+def test_a_client_that_closes_only_its_sending_side_is_told_that_it_has_left(site, bearer):
+    body = b'{"model": "dummy", "stream": true, "messages": [{"role": "user", "content": "hello"}]}'
+    with connect(site) as connection:
+        connection.sendall(request_bytes("POST", "/v1/chat/completions", bearer, body))
+        connection.shutdown(SHUT_WR)
+        text = read_all(connection).decode()
+    if '"finish_reason":"stop"' not in text:
+        assert "The request was cancelled." in text
+
+
 def test_a_client_that_waits_to_be_asked_for_its_body(site, bearer):
     body = b'{"model": "dummy", "messages": [{"role": "user", "content": "hello"}]}'
     headers = bearer | {"Expect": "100-continue", "Content-Length": str(len(body))}

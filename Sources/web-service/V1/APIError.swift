@@ -69,6 +69,8 @@ extension APIError {
     /// A client's text in an answer is cut: it may be megabytes.
     private static func shown(_ model: ModelName) -> String { String(model.rawValue.prefix(200)) }
 
+    static let cancelled = unavailable("The request was cancelled.")
+
     static func unavailable(_ what: String, retryAfter: Int64 = 2) -> APIError {
         APIError(
             status: 503, message: "\(what) Please try again.", type: "server_error", code: "service_unavailable",

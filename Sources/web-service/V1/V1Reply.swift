@@ -44,7 +44,7 @@ enum V1Reply {
         // What was billed must not run again, what was not may.
         if settlement.usage == nil { ticket?.release() }
         if let failure = settlement.failure { throw failure }
-        guard let reply else { throw .unavailable("The request was cancelled.") }
+        guard let reply else { throw .cancelled }
         var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
         add(answer.loweredLimit, to: &headers)
         if settlement.outcome == .completed { ticket?.finish(IdempotencyKeys.KeptReply(headers: headers, body: reply)) }
@@ -151,7 +151,8 @@ enum ServerSentEvents {
     @inline(never)
     static func end(of answer: Answer) -> ByteBuffer {
         var end = ByteBuffer()
-        if let failure = answer.settlement.failure {
+        // Who has closed only its sending side still reads, and must not take a cut answer for a whole one.
+        if let failure = answer.settlement.failure ?? (answer.settlement.outcome == .cancelled ? .cancelled : nil) {
             end.writeStaticString("data: ")
             try? end.writeJSON(V1Reply.ErrorBody(failure))
             end.writeStaticString("\n\n")
