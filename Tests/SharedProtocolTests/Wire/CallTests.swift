@@ -46,6 +46,8 @@ import Testing
     @Test func aPeerThatNeverAnswersRunsIntoTheDeadline() async throws {
         try await withServer { path in
             try await withClient(to: path) { client in
+                // Connected first: a call that was not yet written by its deadline is told that nobody could be reached.
+                _ = try await echo("first", by: client)
                 let error = await #expect(throws: CallError.self) {
                     try await client.call(Wait(milliseconds: 2000), timeout: .milliseconds(50))
                 }
