@@ -35,7 +35,7 @@ public struct CallTable: Sendable {
         }
     }
 
-    private static func reply<Reply: Encodable>(
+    private static func reply<Reply: WireValue>(
         to id: UInt64, _ answer: () async throws(CallError) -> Reply
     ) async -> ByteBuffer {
         do throws(CallError) {
