@@ -62,8 +62,14 @@ extension ByteBuffer {
 }
 
 extension ByteBuffer {
+    /// The text as a JSON string.
+    public init(quoting text: String) {
+        self.init()
+        writeJSONString(text)
+    }
+
     /// Appends the text as a JSON string.
-    mutating func writeJSONString(_ text: String) {
+    public mutating func writeJSONString(_ text: String) {
         var text = text
         text.withUTF8 { bytes in
             guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) else {

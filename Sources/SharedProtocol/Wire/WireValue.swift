@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What crosses the wire as a JSON value. Any `Codable` type does, with its synthesized coders; an `WireObject` has
+/// What crosses the wire as a JSON value. Any `Codable` type does, with its synthesized coders; a `WireObject` has
 /// quicker ones.
 public protocol WireValue: Codable, Sendable {
     /// Appends the value.
