@@ -202,3 +202,24 @@ def test_a_client_that_waits_to_be_asked_for_its_body(site, bearer):
         reply = Reply(read_all(connection))
     assert reply.status == 200
     assert reply.json()["choices"][0]["finish_reason"]
+
+
+@pytest.mark.parametrize("target", ["http://example.edu/v1/models", "HTTP://example.edu:80/v1/models?x=1"])
+def test_the_target_may_be_a_whole_url(site, bearer, target):
+    assert exchange(site, "GET", target, bearer).json()["object"] == "list"
+
+
+def test_options_of_the_server(site):
+    assert exchange(site, "OPTIONS", "*").status == 204
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/theme.css", "/logo", "/chat", "/none", "/healthz", "/readyz"])
+def test_head_of_a_page_has_no_body(site, path):
+    with connect(site) as socket:
+        socket.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + request_bytes("GET", path))
+        data = read_all(socket)
+    head, _, rest = data.partition(b"\r\n\r\n")
+    head, got = Reply(head), Reply(rest)
+    assert head.status == got.status
+    assert head.headers.get("content-type") == got.headers.get("content-type")
+    assert head.headers["content-length"] == got.headers["content-length"]
