@@ -1,11 +1,12 @@
-"""`/v1` below its JSON: methods, headers, other sites' pages, and clients that are slow, rude or broken."""
+"""`/v1` below its JSON: methods, headers, other sites' pages, and clients that are slow, old, rude or broken."""
 
+import json
 from socket import SHUT_WR
 
 import pytest
 
 from machine import wait_for
-from raw_http import Reply, connect, exchange, read_all, request_bytes
+from raw_http import Reply, connect, exchange, read_all, read_reply, request_bytes
 
 ORIGIN = "https://app.example.edu"
 SITE = {
@@ -161,6 +162,9 @@ def test_a_client_that_sends_for_ever_is_cut(site):
             socket.sendall(b" " * (1 << 20))
 
 
+POST = b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\n"
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
@@ -168,6 +172,15 @@ def test_a_client_that_sends_for_ever_is_cut(site):
         (b"GET /v1/models HTTP/9.9\r\n\r\n", 400, "invalid_http"),
         (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n", 400, "invalid_http"),
         (b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400, "invalid_http"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX-Folded: a\r\n b\r\n\r\n", 400, "invalid_http"),
+        (b"get /v1/models HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_http"),
+        (POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "invalid_http"),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n", 400, "invalid_http"),
+        (POST + b"Transfer-Encoding: other\r\n\r\n", 400, "invalid_http"),
+        (POST + b"Expect: tea\r\nContent-Length: 2\r\n\r\n", 417, "expectation_failed"),
+        (b"GET /v1/" + b"x" * (20 << 10) + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url_too_long"),
         (b"GET /v1/models HTTP/1.1\r\nX-Long: " + b"x" * (17 << 10) + b"\r\n\r\n", 431, "headers_too_large"),
         (b"GET /v1/models HTTP/1.1\r\n" + b"X-Many: x\r\n" * 101 + b"\r\n", 431, "headers_too_large"),
     ],
@@ -180,6 +193,7 @@ def test_what_is_no_http_is_told_so_in_json(site, sent, status, code):
     assert reply.json()["error"]["code"] == code
     assert reply.headers["x-request-id"].startswith("req_")
     assert reply.headers["connection"] == "close"
+    assert reply.headers["date"].endswith(" GMT")
 
 
 def test_a_client_that_closes_only_its_sending_side_is_told_that_it_has_left(site, bearer):
@@ -204,6 +218,93 @@ def test_a_client_that_waits_to_be_asked_for_its_body(site, bearer):
     assert reply.json()["choices"][0]["finish_reason"]
 
 
+STREAM = json.dumps({"model": "dummy", "stream": True, "messages": [{"role": "user", "content": "hello"}]}).encode()
+
+
+def old(request: bytes) -> bytes:
+    """The same in HTTP/1.0, which knows no Host."""
+    return request.replace(b" HTTP/1.1\r\nHost: localhost\r\n", b" HTTP/1.0\r\n")
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_stream_to_an_old_client_ends_with_its_connection(site, bearer, connection):
+    with connect(site) as socket:
+        request = request_bytes("POST", "/v1/chat/completions", bearer | {"Connection": connection}, STREAM)
+        socket.sendall(old(request))
+        reply = Reply(read_all(socket))
+    assert reply.status == 200
+    assert reply.headers["connection"] == "close"
+    assert "transfer-encoding" not in reply.headers and "content-length" not in reply.headers
+    assert reply.body.startswith(b"data: {") and reply.body.endswith(b"data: [DONE]\n\n")
+
+
+def test_an_old_client_that_names_nothing_is_answered_and_left(site):
+    with connect(site) as socket:
+        socket.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        reply = Reply(read_all(socket))
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+
+
+def test_an_old_client_may_keep_its_connection(site):
+    with connect(site) as socket:
+        for connection in ["keep-alive", "close"]:
+            socket.sendall(f"GET /healthz HTTP/1.0\r\nConnection: {connection}\r\n\r\n".encode())
+            reply = read_reply(socket)
+            assert (reply.status, reply.headers["connection"]) == (200, connection)
+        assert socket.recv(1) == b""
+
+
+def test_an_old_client_is_not_asked_for_its_body(site, bearer):
+    with connect(site) as socket:
+        headers = bearer | {"Expect": "100-continue"}
+        socket.sendall(old(request_bytes("POST", "/v1/chat/completions", headers, b"{}")))
+        assert Reply(read_all(socket)).status == 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Connection: close",
+        "Connection: Close",
+        "Connection: TE, close",
+        # The parser would take the next request for another protocol.
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
+        "Connection: Upgrade\r\nUpgrade: websocket",
+    ],
+)
+def test_a_last_reply_says_so(site, fields):
+    with connect(site) as socket:
+        socket.sendall(f"GET /healthz HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n".encode())
+        reply = Reply(read_all(socket))
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+
+
+def test_what_came_before_a_broken_request_is_answered(site):
+    with connect(site) as socket:
+        socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2 + b"nonsense\r\n\r\n")
+        replies = [read_reply(socket), read_reply(socket), read_reply(socket)]
+        assert socket.recv(1) == b""
+    assert [reply.status for reply in replies] == [200, 200, 400]
+    assert [reply.headers.get("connection") for reply in replies] == [None, None, "close"]
+
+
+def test_a_stream_goes_on_when_what_follows_is_broken(site, bearer):
+    with connect(site) as socket:
+        headers = bearer | {"Connection": "keep-alive"}
+        socket.sendall(request_bytes("POST", "/v1/chat/completions", headers, STREAM) + b"nonsense\r\n\r\n")
+        stream, end, rest = read_all(socket).partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert b"connection: close" not in stream.lower() and end
+    assert Reply(rest).status == 400
+
+
+def test_an_early_reply_is_not_followed_by_another(site):
+    with connect(site) as socket:
+        socket.sendall(request_bytes("POST", "/logout", {"Transfer-Encoding": "chunked", "Connection": "keep-alive"}))
+        assert read_reply(socket).status == 303
+        socket.sendall(b"no size\r\n")
+        assert socket.recv(1) == b""
+
+
 @pytest.mark.parametrize("target", ["http://example.edu/v1/models", "HTTP://example.edu:80/v1/models?x=1"])
 def test_the_target_may_be_a_whole_url(site, bearer, target):
     assert exchange(site, "GET", target, bearer).json()["object"] == "list"
@@ -223,3 +324,26 @@ def test_head_of_a_page_has_no_body(site, path):
     assert head.status == got.status
     assert head.headers.get("content-type") == got.headers.get("content-type")
     assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_who_sends_too_slowly_is_told_so(site, bearer):
+    begins = [
+        b"GET /v1/mod",
+        request_bytes("POST", "/v1/chat/completions", bearer | {"Content-Length": "100"}) + b"{",
+        request_bytes("POST", "/logout", {"Content-Length": "100"}) + b"x",
+    ]
+    sockets = [connect(site, 90) for _ in begins]
+    try:
+        for socket, begin in zip(sockets, begins, strict=True):
+            socket.sendall(begin)
+        replies = [Reply(read_all(socket)) for socket in sockets]
+    finally:
+        for socket in sockets:
+            socket.close()
+    assert [reply.status for reply in replies[:2]] == [408, 408]
+    for reply in replies[:2]:
+        assert reply.json()["error"]["code"] == "request_timeout"
+        assert reply.json()["error"]["type"] == "invalid_request_error"
+        assert reply.headers["connection"] == "close"
+    # Answered before its body came: there is nothing to add.
+    assert replies[2].status == 303 and replies[2].body == b""
