@@ -181,8 +181,10 @@ extension ExchangeHandler {
                     if value.lowercased() != "100-continue" { problem = .expectationFailed }
                 // The parser takes all that follows for another protocol, which we do not speak.
                 case 7 where name.lowercased() == "upgrade": isLast = true
-                // Unknown to HTTP/1.0, so the length of the body is anybody's guess (6.1).
-                case 17 where isOld && name.lowercased() == "transfer-encoding": isLast = true
+                case 17 where name.lowercased() == "transfer-encoding":
+                    if value.lowercased() != "chunked" { problem = .unknownCoding }
+                    // HTTP/1.0 has none: the length of the body is anybody's guess (6.1).
+                    if isOld { isLast = true }
                 default: break
                 }
             }

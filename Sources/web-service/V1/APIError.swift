@@ -47,6 +47,10 @@ extension APIError {
         status: 417, message: "The header “Expect” may only be “100-continue”.", type: "invalid_request_error",
         code: "expectation_failed")
 
+    static let unknownCoding = APIError(
+        status: 501, message: "The header “Transfer-Encoding” may only be “chunked”.", type: "invalid_request_error",
+        code: "transfer_encoding_unknown")
+
     static let requestTimeout = APIError(
         status: 408, message: "The request did not arrive in time.", type: "invalid_request_error",
         code: "request_timeout")
