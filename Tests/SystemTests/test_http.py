@@ -10,7 +10,7 @@ from raw_http import Reply, connect, exchange, read_all, read_reply, request_byt
 
 ORIGIN = "https://app.example.edu"
 SITE = {
-    "models": ("dummy", {"name": "org/name v1.5", "remote": "dummy"}),
+    "models": ("dummy", "tokens-40-at-20", {"name": "org/name v1.5", "remote": "dummy"}),
     "changes": {"api": {"cors_origins": [ORIGIN]}},
 }
 PATHS = {
@@ -219,7 +219,9 @@ def test_a_client_that_waits_to_be_asked_for_its_body(site, bearer):
     assert reply.json()["choices"][0]["finish_reason"]
 
 
-STREAM = json.dumps({"model": "dummy", "stream": True, "messages": [{"role": "user", "content": "hello"}]}).encode()
+ASKED = {"model": "dummy", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+STREAM = json.dumps(ASKED).encode()
+SLOW_STREAM = json.dumps(ASKED | {"model": "tokens-40-at-20"}).encode()
 
 
 def old(request: bytes) -> bytes:
@@ -289,11 +291,14 @@ def test_what_came_before_a_broken_request_is_answered(site):
     assert [reply.headers.get("connection") for reply in replies] == [None, None, "close"]
 
 
-def test_a_stream_goes_on_when_what_follows_is_broken(site, bearer):
+@pytest.mark.parametrize("broken", [b"nonsense\r\n\r\n", POST + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n"])
+def test_a_stream_goes_on_when_what_follows_is_broken(site, bearer, broken):
     with connect(site) as socket:
         headers = bearer | {"Connection": "keep-alive"}
-        socket.sendall(request_bytes("POST", "/v1/chat/completions", headers, STREAM) + b"nonsense\r\n\r\n")
-        stream, end, rest = read_all(socket).partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        socket.sendall(request_bytes("POST", "/v1/chat/completions", headers, SLOW_STREAM))
+        begin = socket.recv(1)
+        socket.sendall(broken)
+        stream, end, rest = (begin + read_all(socket)).partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert b"connection: close" not in stream.lower() and end
     assert Reply(rest).status == 400
 

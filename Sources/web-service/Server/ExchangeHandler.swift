@@ -91,7 +91,7 @@ final class ExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func refuse(_ error: APIError, _ context: ChannelHandlerContext) {
         if refusal != nil || isLast && !isReading { return }
         refusal = error
-        if isReading && (hasBegun || unanswered == 0) {
+        if isReading, unanswered == 0 || unanswered == 1 && hasBegun {
             // The reply to this request is there already, or on its way.
             return leave(context)
         }
