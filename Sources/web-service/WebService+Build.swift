@@ -106,7 +106,7 @@ extension WebService {
         let http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [presences.watch()], idleTimeout: idleTimeout,
             httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
+                maxHeaderFieldSize: ExchangeHandler.fieldLimit, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
         let listen = process.configuration.current.app.listen
         let logger = Logger(label: "http")
         let handler = RequestHandler(responder, on: process.executor, logger: logger)

@@ -50,7 +50,7 @@ struct RequestHandler<Responder: HTTPResponder>: Sendable where Responder.Contex
             response = Response(status: .internalServerError)
         }
         response.headers[.date] = date.now
-        return response
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     /// The request that is being answered turned out to be no HTTP.
