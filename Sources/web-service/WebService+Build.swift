@@ -29,7 +29,8 @@ extension WebService {
         let owner = InstanceID("\(identity.instance)-\(InstanceID.random())")
         let presence = Presence(database: database, instance: owner)
         try await presence.renew()
-        let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
+        let authClient = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
+        let auth = CircuitBreaker(authClient, name: .auth)
         let live = LiveRequests()
         let running = RunningRequests()
         let ledger = try CallClient(
@@ -55,7 +56,7 @@ extension WebService {
         let presences = ClientPresences { process.configuration.current.routing.clientStall }
         let responder = WebResponder(
             v1: V1(call: call, identities: identities, presences: presences),
-            health: HealthPage(auth: auth, ledger: ledger, routers: routers),
+            health: HealthPage(auth: authClient, ledger: ledger, routers: routers),
             pages: site.responder)
         let isListening = NIOLockedValueBox(false)
         let status = CallServer(
@@ -65,8 +66,8 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            presence, settler, lease, routers, identities, AccessWatch(running: running, auth: auth), presences, status,
-            desk,
+            presence, settler, lease, routers, auth, identities, AccessWatch(running: running, auth: authClient),
+            presences, status, desk,
             try httpServer(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }
