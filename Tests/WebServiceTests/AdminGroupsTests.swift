@@ -41,6 +41,16 @@ import Testing
         #expect(reply.body.contains(#"value="&lt;i&gt;""#))
     }
 
+    @Test func whatIsWrongWithATitleIsSaidBesideTheTitle() async throws {
+        let reply = try await post("/admin/groups", "name=phys&title=\(String(repeating: "x", count: 101))")
+        #expect(reply.status == .unprocessableContent)
+        #expect(
+            reply.body.contains(
+                #"id="title-problem">A group's title has 1 to 100 characters"#.replacing("'", with: "&#39;")))
+        #expect(!reply.body.contains("name-problem"))
+        #expect(!calls.contains { $0.hasPrefix("create") })
+    }
+
     @Test func aGroupOfTheFileIsLockedAndSaysWhy() async throws {
         let file = try await fixture.send(.get, "/admin/groups/lab%20%26%20co")
         #expect(file.body.contains("comes from the configuration file"))
