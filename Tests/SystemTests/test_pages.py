@@ -16,6 +16,7 @@ from machine import wait_for
 
 # Written as people write addresses; the list is compared without regard to case.
 SITE = {"changes": {"admins": ["Dev@Example.com"], "groups": {"default": {"shared": PLENTY}}}}
+FORM = "application/x-www-form-urlencoded"
 PAGES = ("/", "/chat", "/keys", "/sessions", "/usage", "/usage?month=all", "/models", "/no/such/page")
 ADMIN_PAGES = (
     "/admin",
@@ -153,6 +154,29 @@ def test_key_from_the_page_works_until_it_is_revoked(visitor, site):
         visitor.page.once("dialog", lambda dialog: dialog.accept())
         visitor.page.get_by_role("button", name="Revoke From the page").click()
         wait_for("the revocation", lambda: is_refused(client), 1)
+
+
+def test_a_form_that_is_sent_again_without_script_makes_one_key(browser, site):
+    visitor = Visitor(browser, site, java_script_enabled=False)
+    visitor.log_in()
+    visitor.page.goto("/keys")
+    before = visitor.page.get_by_role("button", name="Revoke").count()
+    visitor.page.get_by_label("Name of a new key").fill("Loaded again")
+    with visitor.page.expect_request("**/keys") as sent:
+        visitor.page.get_by_role("button", name="Create").click()
+    key = visitor.page.locator("#secret").inner_text()
+    site.secrets.add(key)
+    # As a reload does, once the browser has been told that it may.
+    again = visitor.context.request.post(
+        "/keys", data=sent.value.post_data, headers={"Origin": site.url, "Content-Type": FORM}
+    )
+    assert key in again.text()
+    visitor.page.goto("/keys")
+    assert visitor.page.get_by_role("button", name="Revoke").count() == before + 1
+    assert key not in visitor.page.content()
+    visitor.page.get_by_role("button", name="Revoke Loaded again").click()
+    visitor.check()
+    visitor.close()
 
 
 def is_refused(client: openai.OpenAI) -> bool:

@@ -6,15 +6,19 @@ struct KeyInput: Decodable {
     var cap: String?
     var lastDay: String?
     var models: [String]?
+    /// The form's token; absent when a program sends it.
+    var form: String?
 
     private enum CodingKeys: String, CodingKey {
-        case name, cap, models
+        case name, cap, models, form
         case lastDay = "last_day"
     }
 }
 
 /// The form in which somebody makes a key: what is in its fields, and what is wrong with it.
 struct KeyForm: Sendable {
+    /// Good for one key.
+    let token = RandomText.base32(16)
     var nameField = FormField()
     var capField = FormField()
     var lastDayField = FormField()

@@ -20,6 +20,7 @@ struct Site: Sendable {
     let loginCookies: LoginCookies
     /// Counts attempts to log in by address.
     let logins = AddressLimiter { Site.loginLimits }
+    let createdKeys = CreatedKeys()
     let logger: Logger
 
     /// How long a page waits for another service.
