@@ -103,6 +103,17 @@ import Testing
         #expect(list.body.contains("Lumen &amp; Co"))
     }
 
+    /// A name may be in Arabic, but turns nothing around that stands beside it.
+    @Test func controlsOfTheWritingDirectionAreInNoPage() async throws {
+        let controls = "\u{61C}\u{200E}\u{200F}\u{202A}\u{202E}\u{2066}\u{2069}"
+        fixture.services.keys.withLockedValue { keys in
+            keys[0].name = "a\(controls)b \u{627}\u{202F}1"
+        }
+        let page = try await fixture.send(.get, "/keys")
+        #expect(page.body.contains("ab \u{627}\u{202F}1"))
+        #expect(!page.body.unicodeScalars.contains { $0.properties.isBidiControl })
+    }
+
     @Test func revokingGoesBackToTheList() async throws {
         let reply = try await fixture.send(.post, "/keys/7/revoke", origin: SiteFixture.origin)
         #expect(reply.status == .seeOther)
