@@ -112,6 +112,7 @@ import Testing
         let added = try await post("/admin/groups/chem/members", "email=+B%40Example.edu+")
         #expect(added.headers[.location] == "/admin/groups/chem?done=member-added")
         #expect(calls.contains("member chem 230 true \(Self.actor)"), "this very address, not one that ends so")
+        #expect(calls.filter { $0.hasPrefix("find") } == ["find user B@Example.edu"])
         let removed = try await post("/admin/groups/chem/members/230/remove")
         #expect(removed.headers[.location] == "/admin/groups/chem?done=member-removed")
         #expect(calls.contains("member chem 230 false \(Self.actor)"))
