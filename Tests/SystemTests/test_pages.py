@@ -49,9 +49,20 @@ def test_pages_are_accessible(browser, site, scheme, size):
         findings |= serious_findings(visitor, page)
         width = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert width <= size[0], f"{page} is {width} pixels wide"
+        assert covered_cells(visitor) == [], f"{page} has cells that others cover"
     findings |= findings_of_a_refused_budget(visitor, user) | findings_of_a_refused_member(visitor, group)
     visitor.close()
     assert findings == set()
+
+
+def covered_cells(visitor: Visitor) -> list[str]:
+    """Texts of those cells in tables that the next one stands over."""
+    return visitor.page.evaluate(
+        """() => [...document.querySelectorAll(".scroll td, .scroll th")].filter((cell) => {
+          const next = cell.nextElementSibling;
+          return next && next.getBoundingClientRect().left < cell.getBoundingClientRect().right - 1;
+        }).map((cell) => cell.textContent)"""
+    )
 
 
 def path_of_user(visitor: Visitor) -> str:
