@@ -138,6 +138,7 @@ import Testing
         #expect(keys.headers[.retryAfter] != nil)
         #expect(keys.body.contains("Not available at the moment"))
         #expect(!keys.body.contains("/secret/path"))
+        #expect(keys.body.contains(#"<a href="">Try again</a>"#))
         let account = try await fixture.send(.get, "/chat/api/account")
         #expect(account.body.contains(#""isAvailable":false"#))
     }
@@ -169,6 +170,16 @@ import Testing
         let reply = try await fixture.send(.get, "/chat")
         #expect(reply.status == .forbidden)
         #expect(reply.body.contains("disabled"))
+    }
+
+    @Test func whoIsLoggedInKeepsTheNavigationWhenSomethingGoesWrong() async throws {
+        let reply = try await fixture.send(.get, "/usage?month=none")
+        #expect(reply.status == .badRequest)
+        #expect(reply.body.contains(#"<a href="/keys">"#) && reply.body.contains("Log out"))
+        #expect(!reply.body.contains("Try again"))
+        let stranger = try await fixture.send(.post, "/keys", session: nil)
+        #expect(stranger.status == .unauthorized)
+        #expect(!stranger.body.contains("Log out"))
     }
 
     @Test func unknownPathsAreAnsweredInTheSitesLook() async throws {
