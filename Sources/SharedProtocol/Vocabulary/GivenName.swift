@@ -16,7 +16,7 @@ extension String {
         }
         // A character may be many bytes; the second limit bounds what is stored.
         guard isPrintable, 1...100 ~= name.count, name.utf8.count <= 400 else {
-            throw CallError(.refused, "\(what) has 1 to 100 characters on one line.")
+            throw CallError(.refused, "\(what) has 1 to 100 characters on one line, and no invisible controls.")
         }
         return name
     }
