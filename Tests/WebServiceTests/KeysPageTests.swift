@@ -40,8 +40,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("name=+", "name-problem", "A key needs a name."),
-        ("name=\(String(repeating: "x", count: 101))", "name-problem", "at most 100"),
+        ("name=+", "name-problem", "name has 1 to 100 characters"),
+        ("name=\(String(repeating: "x", count: 101))", "name-problem", "1 to 100 characters"),
+        ("name=a%E2%80%AEb", "name-problem", "no invisible controls"),
         ("name=a&cap=0", "cap-problem", "A whole number from 1"), ("name=a&cap=-1", "cap-problem", "A whole number"),
         ("name=a&cap=1e3", "cap-problem", "A whole number"),
         ("name=a&cap=1000000000000001", "cap-problem", "A whole number"),
