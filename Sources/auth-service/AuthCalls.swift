@@ -100,6 +100,7 @@ struct AuthCalls: Sendable {
     private func addUsers(to table: inout CallTable) {
         table.on(Auth.FindUsers.self) { call, _ throws(CallError) in try await directory.find(call) }
         table.on(Auth.GetUser.self) { call, _ throws(CallError) in try await directory.get(call.user) }
+        table.on(Auth.FindUser.self) { call, _ throws(CallError) in try await directory.get(call) }
         table.on(Auth.NamesOf.self) { call, _ throws(CallError) in try await directory.names(of: call.users) }
         table.on(Auth.CreateUser.self) { call, context throws(CallError) in
             try await users.create(call, context.request)

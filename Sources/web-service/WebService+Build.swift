@@ -29,12 +29,15 @@ extension WebService {
         let owner = InstanceID("\(identity.instance)-\(InstanceID.random())")
         let presence = Presence(database: database, instance: owner)
         try await presence.renew()
-        let auth = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
+        let authClient = try CallClient(to: folder + "/auth.sock", as: identity, on: process.group)
+        let auth = CircuitBreaker(authClient, name: .auth)
         let live = LiveRequests()
         let running = RunningRequests()
         let ledger = try CallClient(
             to: folder + "/ledger.sock", as: identity, on: process.group,
             assertions: { [live.assertion(by: owner)] })
+        // A request for a model waits by rules of its own.
+        let ledgerForPages = CircuitBreaker(ledger, name: .ledger)
         let lease = LeaseKeeper(owner: owner, live: live, ledger: ledger)
         let routers = RouterPool(in: folder) {
             try CallClient(to: $0, as: identity, on: process.group, returns: false)
@@ -51,11 +54,12 @@ extension WebService {
         let desk = AnswerDesk(
             store: ChatStore(database: database, writer: owner), begin: call.forChat,
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
-        let site = try site(process, auth: auth, ledger: ledger, routers: routers, desk: desk, limiter: limiter)
+        let site = try site(
+            process, auth: auth, ledger: ledgerForPages, routers: routers, desk: desk, limiter: limiter)
         let presences = ClientPresences { process.configuration.current.routing.clientStall }
         let responder = WebResponder(
             v1: V1(call: call, identities: identities, presences: presences),
-            health: HealthPage(auth: auth, ledger: ledger, routers: routers),
+            health: HealthPage(auth: authClient, ledger: ledger, routers: routers),
             pages: site.responder)
         let isListening = NIOLockedValueBox(false)
         let status = CallServer(
@@ -65,8 +69,8 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            presence, settler, lease, routers, identities, AccessWatch(running: running, auth: auth), presences, status,
-            desk,
+            presence, settler, lease, ledgerForPages, routers, auth, identities,
+            AccessWatch(running: running, auth: authClient), presences, status, desk,
             try httpServer(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }

@@ -43,6 +43,8 @@ import Testing
         func numbers(_ call: Auth.ReadAudit) async throws -> [Int64] { try await auth.call(call).map(\.number) }
         #expect(try await numbers(Auth.ReadAudit(limit: 3)) == [6, 5, 4])
         #expect(try await numbers(Auth.ReadAudit(before: 4, limit: 200)) == [3, 2, 1])
+        #expect(try await numbers(Auth.ReadAudit(after: 2, limit: 3)) == [5, 4, 3])
+        #expect(try await numbers(Auth.ReadAudit(after: 4, search: "user", limit: 3)) == [6, 5])
         #expect(try await numbers(Auth.ReadAudit(search: "ANN_B", limit: 200)) == [6])
         #expect(try await numbers(Auth.ReadAudit(search: "user.create", limit: 200)) == [6])
         #expect(try await numbers(Auth.ReadAudit(search: "root@", limit: 2)) == [6, 5])

@@ -149,6 +149,14 @@ import Testing
         #expect(try await auth.auditedActions() == ["user.create"])
     }
 
+    @Test func namesThatDifferByLetterCaseAreOne() async throws {
+        _ = try await auth.call(Auth.CreateGroup(name: "Chem", title: "Chemistry", by: .admin))
+        for name in ["chem", "CHEM", "LAB", "Default"] {
+            #expect(await auth.failure(Auth.CreateGroup(name: GroupName(name), title: "x", by: .admin)) == .refused)
+        }
+        #expect(try await auth.auditedActions() == ["user.create", "group.create"])
+    }
+
     @Test func panelGroupsAreMadeRenamedAndDisabled() async throws {
         _ = try await auth.call(Auth.CreateGroup(name: "chem.1", title: " Chemistry ", by: .admin))
         #expect(await auth.failure(Auth.CreateGroup(name: "chem.1", title: "again", by: .admin)) == .refused)

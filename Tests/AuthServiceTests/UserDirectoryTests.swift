@@ -63,6 +63,15 @@ import Testing
         #expect(await auth.failure(Auth.GetUser(user: UserID(99))) == .notFound)
     }
 
+    @Test func somebodyIsFoundByTheVeryAddressInAnyCase() async throws {
+        let dora = try await auth.call(Auth.FindUser(email: "DORA@example.edu"))
+        #expect(try await auth.call(Auth.GetUser(user: dora.person.id)) == dora)
+        #expect(dora.person.email == "dora@example.edu")
+        for email in ["ora@example.edu", "dora", "", "%"] {
+            #expect(await auth.failure(Auth.FindUser(email: email)) == .notFound)
+        }
+    }
+
     @Test func namesOfManyComeInOneCall() async throws {
         let all = try await auth.call(Auth.FindUsers(search: "", limit: 200)).users
         let names = try await auth.call(Auth.NamesOf(users: all.map(\.person.id) + [UserID(99)]))

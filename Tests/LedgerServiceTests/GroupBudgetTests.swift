@@ -107,7 +107,7 @@ import Testing
         try await set(.shared, .of(50), of: ledger)
         ledger.clock.pass(3 * hour)
         try await ledger.follow([.test("lab", .of(400, starting: 100))])
-        #expect(try await ledger.pool(of: member) == .test(balance: 100, max: 400, group: lab))
+        #expect(try await ledger.pool(of: member) == .test(balance: 100, max: 400, starting: 100, group: lab))
         let listed = try await ledger.call(Ledger.GroupBudgets()).first
         #expect(listed?.isLocked == true && listed?.shared == nil)
         for budget in [nil, Budget.of(5)] {
@@ -118,7 +118,8 @@ import Testing
         ledger.clock.pass(3 * hour)
         try await ledger.follow([])
         ledger.clock.pass(hour)
-        #expect(try await ledger.pool(of: member) == .test(balance: 10, max: 1000, refresh: 10, group: lab))
+        #expect(
+            try await ledger.pool(of: member) == .test(balance: 10, max: 1000, refresh: 10, starting: 0, group: lab))
         #expect(try await ledger.call(Ledger.GroupBudgets()).first?.shared?.max == 50)
     }
 
@@ -185,7 +186,7 @@ import Testing
             )
         }
         let ledger = try await TestLedger([], in: store, clock: clock)
-        #expect(try await ledger.pool(of: member) == .test(balance: 7, max: 70, group: nil))
+        #expect(try await ledger.pool(of: member) == .test(balance: 7, max: 70, starting: 7, group: nil))
         try await set(.shared, .of(5), of: ledger)
         #expect(try await ledger.call(Ledger.GroupBudgets()).first?.sharedBudget == .of(5))
     }

@@ -97,8 +97,10 @@ import Testing
             sheet
                 == Ledger.BalanceSheet(
                     pools: [
-                        .test(balance: 4, max: 10),
-                        Ledger.Pool(name: "free", balance: nil, reserved: 0, max: nil, refresh: 0, group: .everyone),
+                        .test(balance: 4, max: 10, starting: 4),
+                        Ledger.Pool(
+                            name: "free", balance: nil, reserved: 0, max: nil, refresh: 0, starting: 0,
+                            group: .everyone),
                     ],
                     models: [
                         Ledger.ModelAccess(model: ModelName("free"), pool: "free"),
@@ -137,8 +139,10 @@ extension TestLedger {
 extension Ledger.Pool {
     static func test(
         _ name: String = "default", balance: TokenCount, reserved: TokenCount = 0, max: TokenCount,
-        refresh: TokenCount = 0, group: GroupName? = .everyone
+        refresh: TokenCount = 0, starting: TokenCount? = nil, group: GroupName? = .everyone
     ) -> Ledger.Pool {
-        Ledger.Pool(name: name, balance: balance, reserved: reserved, max: max, refresh: refresh, group: group)
+        Ledger.Pool(
+            name: name, balance: balance, reserved: reserved, max: max, refresh: refresh, starting: starting ?? max,
+            group: group)
     }
 }

@@ -42,7 +42,7 @@ class Visitor:
         return urlsplit(url).netloc in ("", urlsplit(self.site.url).netloc)
 
     def check(self) -> None:
-        assert self.offences == []
+        assert self.offences == [], self.offences
 
     def close(self) -> None:
         self.context.close()

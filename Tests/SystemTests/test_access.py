@@ -171,6 +171,8 @@ def test_while_auth_is_stopped_known_keys_go_on_and_nobody_new_gets_in():
         assert refusal(site, known) is None
         assert refusal(site, new) == "service_unavailable"
         assert not session.is_alive()
+        # From now on nobody is kept waiting.
+        assert '"the service does not answer"' in site.log_path.read_text()
         send(site.service("auth"), signal.SIGCONT)
         wait_for("auth to be heard", lambda: refusal(site, new) is None)
         assert session.is_alive()

@@ -5,6 +5,7 @@ import time
 
 import openai
 import pytest
+import requests
 
 from chats import ask, content_events
 from lumen_site import Site
@@ -108,6 +109,10 @@ def test_nothing_is_served_free_while_the_ledger_is_away():
             assert time.monotonic() - start < ANSWERED_SECONDS
             assert "retry-after" in caught.value.response.headers
             assert site.observed()["requests"] == asked_before
+            # A page waits in vain once, and the next are told at once.
+            page = requests.get(f"{site.url}/login?next=/usage")
+            assert "Balances are not available" in page.text
+            assert '"the service does not answer"' in site.log_path.read_text()
             send(pid, signal.SIGCONT)
             wait_for("the next chat", lambda: answered(client))
 

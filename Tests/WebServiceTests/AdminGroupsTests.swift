@@ -41,6 +41,16 @@ import Testing
         #expect(reply.body.contains(#"value="&lt;i&gt;""#))
     }
 
+    @Test func whatIsWrongWithATitleIsSaidBesideTheTitle() async throws {
+        let reply = try await post("/admin/groups", "name=phys&title=\(String(repeating: "x", count: 101))")
+        #expect(reply.status == .unprocessableContent)
+        #expect(
+            reply.body.contains(
+                #"id="title-problem">A group's title has 1 to 100 characters"#.replacing("'", with: "&#39;")))
+        #expect(!reply.body.contains("name-problem"))
+        #expect(!calls.contains { $0.hasPrefix("create") })
+    }
+
     @Test func aGroupOfTheFileIsLockedAndSaysWhy() async throws {
         let file = try await fixture.send(.get, "/admin/groups/lab%20%26%20co")
         #expect(file.body.contains("comes from the configuration file"))
@@ -102,6 +112,7 @@ import Testing
         let added = try await post("/admin/groups/chem/members", "email=+B%40Example.edu+")
         #expect(added.headers[.location] == "/admin/groups/chem?done=member-added")
         #expect(calls.contains("member chem 230 true \(Self.actor)"), "this very address, not one that ends so")
+        #expect(calls.filter { $0.hasPrefix("find") } == ["find user B@Example.edu"])
         let removed = try await post("/admin/groups/chem/members/230/remove")
         #expect(removed.headers[.location] == "/admin/groups/chem?done=member-removed")
         #expect(calls.contains("member chem 230 false \(Self.actor)"))

@@ -235,6 +235,7 @@ import Testing
         let page = try await fixture.send(.get, "/admin/users/1/reset?pool=default")
         #expect(page.body.contains(#"<form class="row" method="post" action="/admin/users/1/reset">"#))
         #expect(page.body.contains("1\u{202F}234\u{202F}567 of 2\u{202F}000\u{202F}000"))
+        #expect(page.body.contains("will hold 1\u{202F}500\u{202F}000"))
         #expect(!calls.contains { $0.hasPrefix("reset") })
         let reply = try await post("/admin/users/1/reset", "pool=default")
         #expect(reply.headers[.location] == "/admin/users/1?done=reset")
@@ -278,7 +279,7 @@ import Testing
                 "set 1 dummy 10 0 10",
                 "audit user.remove_budget (user 1 ada@example.edu pool dummy): \(old) > - \(actor)",
                 "set 1 dummy none",
-                "audit user.reset_pool (user 1 ada@example.edu pool default): - > - \(actor)",
+                "audit user.reset_pool (user 1 ada@example.edu pool default): balance 1234567 > balance 1500000 \(actor)",
                 "reset 1 default",
                 "audit group.reset_pool (group lab): - > - \(actor)",
                 "reset group lab",

@@ -168,6 +168,11 @@ final class ScriptedAuth: Sendable {
             if state.isRevoked { throw CallError(.unauthenticated, "no") }
             return Auth.KeyHolder(person: .ada, key: KeyID(1), expires: state.expires, revision: state.revision)
         }
+        table.on(Instance.Status.self) { [self] _, _ throws(CallError) in
+            if isAway { throw CallError(.unavailable, "away") }
+            return Instance.Report(
+                service: .auth, instance: .random(), pid: 1, version: "", started: Timestamp(0), problems: [])
+        }
         return table
     }
 }

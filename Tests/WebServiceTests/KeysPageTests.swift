@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOConcurrencyHelpers
+import NIOCore
 import SharedProtocol
 import Testing
 
@@ -39,8 +40,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("name=+", "name-problem", "A key needs a name."),
-        ("name=\(String(repeating: "x", count: 101))", "name-problem", "at most 100"),
+        ("name=+", "name-problem", "name has 1 to 100 characters"),
+        ("name=\(String(repeating: "x", count: 101))", "name-problem", "1 to 100 characters"),
+        ("name=a%E2%80%AEb", "name-problem", "no invisible controls"),
         ("name=a&cap=0", "cap-problem", "A whole number from 1"), ("name=a&cap=-1", "cap-problem", "A whole number"),
         ("name=a&cap=1e3", "cap-problem", "A whole number"),
         ("name=a&cap=1000000000000001", "cap-problem", "A whole number"),
@@ -71,6 +73,53 @@ import Testing
         #expect(reply.status == .unprocessableContent)
         #expect(reply.body.contains("You have 20 keys, and cannot have more."))
         #expect(reply.body.contains(#"value="5""#))
+    }
+
+    // MARK: Sent again
+
+    private var creations: Int { calls.filter { $0.hasPrefix("create") }.count }
+
+    @Test func aFormMakesOneKeyHoweverOftenItIsSent() async throws {
+        let page = try await fixture.send(.get, "/keys").body
+        let token = try #require(page.firstMatch(of: /name="form" value="([^"]+)"/)).1
+        for _ in 0..<3 {
+            let reply = try await create("name=a&form=\(token)")
+            #expect(reply.status == .ok)
+            #expect(reply.body.contains("sk-lumen-shown-once"))
+            #expect(!reply.body.contains(token), "another key is another form's")
+        }
+        #expect(creations == 1)
+        _ = try await create("name=a&form=another")
+        #expect(creations == 2)
+        _ = try await create("name=one+too+many&form=third")
+        _ = try await create("name=a&form=third")
+        #expect(creations == 4, "what was refused is put right")
+    }
+
+    @Test func aKeyIsShownAgainForAMinuteAndInItsSessionOnly() async throws {
+        let uptime = NIOLockedValueBox(NIODeadline.now())
+        let created = CreatedKeys { uptime.withLockedValue { $0 } }
+        let made = NIOLockedValueBox(0)
+        func secret(_ token: String, _ session: String = "s") async throws -> String? {
+            let form = CreatedKeys.Form(token: token, session: CredentialHash(of: session, under: "k"))
+            return try await created.key(for: form) {
+                let number = made.withLockedValue { made in
+                    made += 1
+                    return made
+                }
+                return .success(Auth.NewKey(secret: "\(number)", summary: ScriptedServices.key))
+            }?.secret
+        }
+        async let first = secret("a")
+        async let second = secret("a")
+        #expect(try await [first, second] == ["1", "1"], "a double click")
+        #expect(try await secret("a", "another") == "2")
+        uptime.withLockedValue { $0 = $0 + .seconds(60) }
+        #expect(try await secret("a") == nil)
+        #expect(try await secret("b") == "3")
+        for number in 0..<CreatedKeys.mostForms { _ = try await secret("more \(number)") }
+        #expect(try await secret("more \(CreatedKeys.mostForms - 1)") == "\(CreatedKeys.mostForms + 3)")
+        #expect(try await secret("b") == "\(CreatedKeys.mostForms + 4)", "forgotten, as memory has a limit")
     }
 
     @Test func theListMarksKeysThatHaveExpired() async throws {

@@ -29,7 +29,8 @@ extension ScriptedServices {
             return Done()
         }
         table.on(Auth.ReadAudit.self) { [self] call, _ throws(CallError) in
-            try answer("read audit \(call.before?.description ?? "newest") \(call.search) \(call.limit)")
+            let place = call.before?.description ?? call.after.map { "after \($0)" } ?? "newest"
+            try answer("read audit \(place) \(call.search) \(call.limit)")
             return audit(call)
         }
     }
@@ -82,8 +83,9 @@ extension ScriptedServices {
     }
 
     private func audit(_ call: Auth.ReadAudit) -> [Auth.AuditEntry] {
-        let newest = min(call.before.map { $0 - 1 } ?? .max, auditCount.withLockedValue { $0 })
-        return stride(from: newest, to: max(0, newest - Int64(call.limit)), by: -1).map { number in
+        let last = call.after.map { $0 + Int64(call.limit) } ?? call.before.map { $0 - 1 } ?? .max
+        let newest = min(last, auditCount.withLockedValue { $0 })
+        return stride(from: newest, to: max(call.after ?? 0, newest - Int64(call.limit)), by: -1).map { number in
             Auth.AuditEntry(
                 number: number, time: Timestamp(1_795_500_000_000),
                 by: number == 1 ? nil : Auth.Actor(user: .ada, email: "ada@example.edu", address: "192.0.2.7"),

@@ -19,6 +19,12 @@ extension ScriptedServices {
             }
             return user
         }
+        table.on(Auth.FindUser.self) { [self] call, _ throws(CallError) in
+            try answer("find user \(call.email)")
+            let found = users.withLockedValue { $0 }.first { $0.person.email == call.email.lowercased() }
+            guard let found else { throw CallError(.notFound, "There is no such user.") }
+            return found
+        }
         table.on(Auth.NamesOf.self) { [self] call, _ throws(CallError) in
             try answer("names \(call.users.count)")
             return call.users.filter { $0 == .ada }.map { Auth.UserName(user: $0, email: "=ada@example.edu") }

@@ -123,7 +123,8 @@ final class ScriptedServices: Sendable {
     let calls = NIOLockedValueBox<[String]>([])
     let pools = NIOLockedValueBox([
         Ledger.Pool(
-            name: "default", balance: 1_234_567, reserved: 0, max: 2_000_000, refresh: 50, group: .everyone)
+            name: "default", balance: 1_234_567, reserved: 0, max: 2_000_000, refresh: 50, starting: 1_500_000,
+            group: .everyone)
     ])
     let report = NIOLockedValueBox(Ledger.UsageReport.sample)
     let overrides = NIOLockedValueBox<[Ledger.Override]>([])

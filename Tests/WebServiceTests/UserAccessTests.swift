@@ -113,11 +113,26 @@ import Testing
         #expect(newest.body.contains("<del>&lt;active&gt;</del>") && newest.body.contains("<ins>disabled</ins>"))
         #expect(newest.body.contains("192.0.2.7") && newest.body.contains("ada@example.edu"))
         let middle = try await fixture.send(.get, "/admin/audit?before=71")
-        #expect(middle.body.contains("before=21\" rel=\"next\"") && middle.body.contains("before=121\" rel=\"prev\""))
+        #expect(middle.body.contains("before=21\" rel=\"next\"") && middle.body.contains("after=70\" rel=\"prev\""))
         let last = try await fixture.send(.get, "/admin/audit?before=21&search=a%26b")
         #expect(calls.contains("read audit 21 a&b 51"))
         #expect(last.body.contains("the site itself") && !last.body.contains("Older"))
         #expect(last.body.contains("/admin/audit.csv?search=a%26b"))
+    }
+
+    @Test func aSearchInTheLogIsWalkedBothWays() async throws {
+        fixture.services.auditCount.withLockedValue { $0 = 120 }
+        let path = "/admin/audit?search=ada"
+        let older = try await fixture.send(.get, path + "&before=21")
+        #expect(older.body.contains("search=ada&amp;after=20\" rel=\"prev\""))
+        let newer = try await fixture.send(.get, path + "&after=20")
+        #expect(calls.contains("read audit after 20 ada 51"))
+        #expect(newer.body.matches(of: /user.disable/).count == 50)
+        #expect(newer.body.contains("before=21\" rel=\"next\"") && newer.body.contains("after=70\" rel=\"prev\""))
+        // Less than a page is left: the newest page it is.
+        let newest = try await fixture.send(.get, path + "&after=100")
+        #expect(newest.body.matches(of: /user.disable/).count == 50)
+        #expect(newest.body.contains("before=71\" rel=\"next\"") && !newest.body.contains("Newe"))
     }
 
     @Test func theLogIsAFile() async throws {

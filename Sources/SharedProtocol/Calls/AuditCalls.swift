@@ -1,7 +1,7 @@
 /// The audit log: who changed what, from what to what, when and from where. Auth keeps it, append-only; each entry holds the
 /// hash of the one before it.
 extension Auth {
-    /// One page of entries, the latest first.
+    /// One page of entries, the latest first: the latest of all, or those next to an entry.
     public struct ReadAudit: Call {
         public static let method = "auth.read_audit"
         public static let isIdempotent = true
@@ -9,14 +9,17 @@ extension Auth {
 
         /// Only entries with a smaller number; for paging.
         public var before: Int64?
+        /// Only entries with a larger number, and of these the earliest; for paging back.
+        public var after: Int64?
         /// A part of the actor's e-mail address, of where they came from, of the action or of the subject, in any letter
         /// case; empty finds all.
         public var search: String
         /// 1 to 200.
         public var limit: Int
 
-        public init(before: Int64? = nil, search: String = "", limit: Int) {
+        public init(before: Int64? = nil, after: Int64? = nil, search: String = "", limit: Int) {
             self.before = before
+            self.after = after
             self.search = search
             self.limit = limit
         }

@@ -35,6 +35,18 @@ extension Auth {
         public init(user: UserID) { self.user = user }
     }
 
+    /// The user with this very address. `not_found`: there is none.
+    public struct FindUser: Call {
+        public static let method = "auth.find_user"
+        public static let isIdempotent = true
+        public typealias Reply = UserRecord
+
+        /// In any letter case.
+        public var email: String
+
+        public init(email: String) { self.email = email }
+    }
+
     /// The e-mail addresses of users, in no particular order; ids of nobody are left out. `refused`: too many ids.
     public struct NamesOf: Call {
         public static let method = "auth.names_of"

@@ -207,12 +207,14 @@ extension Ledger {
         public var max: TokenCount?
         /// Tokens added per hour.
         public var refresh: TokenCount
+        /// What it begins with, and what a reset gives. Absent in what an older ledger says.
+        public var starting: TokenCount?
         /// The group whose entry was chosen; absent for an override of the user's own.
         public var group: GroupName?
 
         public init(
             holder: LimitedBy = .user, name: String, balance: TokenCount?, reserved: TokenCount, max: TokenCount?,
-            refresh: TokenCount, group: GroupName?
+            refresh: TokenCount, starting: TokenCount? = nil, group: GroupName?
         ) {
             self.holder = holder
             self.name = name
@@ -220,6 +222,7 @@ extension Ledger {
             self.reserved = reserved
             self.max = max
             self.refresh = refresh
+            self.starting = starting
             self.group = group
         }
     }

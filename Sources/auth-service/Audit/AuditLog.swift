@@ -34,13 +34,14 @@ enum AuditLog {
         let pattern = call.search.containedPattern
         let sql = """
             SELECT \(AuditRow.columns) FROM audit
-            WHERE number < ? AND (? = '%%' OR lower(action) LIKE ? ESCAPE '\\' OR lower(subject) LIKE ? ESCAPE '\\'
+            WHERE number < ? AND number > ? AND (? = '%%' OR lower(action) LIKE ? ESCAPE '\\' OR lower(subject) LIKE ? ESCAPE '\\'
                 OR lower(coalesce(actor_email, '')) LIKE ? ESCAPE '\\' OR coalesce(address, '') LIKE ? ESCAPE '\\')
-            ORDER BY number DESC LIMIT ?
+            ORDER BY number \(call.after == nil ? "DESC" : "ASC") LIMIT ?
             """
         let patterns = [String](repeating: pattern, count: 5)
-        let values: [any SQLConvertible] = [call.before ?? .max] + patterns + [call.limit]
-        return try connection.rows(sql, values).map { AuditRow($0).entry }
+        let values: [any SQLConvertible] = [call.before ?? .max, call.after ?? 0] + patterns + [call.limit]
+        let entries = try connection.rows(sql, values).map { AuditRow($0).entry }
+        return call.after == nil ? entries : entries.reversed()
     }
 
     /// Recomputes every hash, up to the first entry that is not as it was written.

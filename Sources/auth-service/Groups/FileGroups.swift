@@ -66,7 +66,7 @@ final class FileGroups: ServiceLifecycle.Service {
         }
         let known = Set(rows.map(\.name))
         for group in groups.values where !known.contains(group.name) {
-            _ = try Group.insert(
+            try Group.insert(
                 group.name, title: group.name.rawValue, .file, isDisabled: group.isDisabled, at: change.time,
                 change.connection)
         }

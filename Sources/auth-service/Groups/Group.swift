@@ -31,17 +31,16 @@ struct Group: Sendable, Hashable {
         return Group(row)
     }
 
-    /// - Returns: false when the name is taken.
+    /// Changes nothing when the name is taken.
     static func insert(
         _ name: GroupName, title: String, _ origin: Auth.GroupOrigin, isDisabled: Bool, at time: Timestamp,
         _ connection: any SQLConnection
-    ) throws -> Bool {
+    ) throws {
         let disabled = isDisabled ? time.rawValue : nil
-        let count = try connection.execute(
+        try connection.execute(
             """
             INSERT INTO user_group (name, title, origin, created, disabled) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (name) DO NOTHING
             """, [name.rawValue, title, origin.rawValue, time.rawValue, disabled])
-        return count > 0
     }
 }

@@ -12,12 +12,16 @@ struct GroupAdministration: Sendable {
                 .refused, "A group's name has 1 to 100 letters, digits, “-”, “_” and “.”, and does not begin with “.”.")
         }
         let title = try call.title.named("A group's title")
+        let name = call.name.rawValue.lowercased()
         // One that the file has just got may not be in the table yet.
-        let isInFile = configuration().groups[call.name] != nil
+        let isInFile = configuration().groups.keys.contains { $0.rawValue.lowercased() == name }
         try await changes.make(by: call.by, request) { change in
-            let isNew = try Group.insert(
+            // Names that differ by letter case only are one to whoever reads them out, or types them.
+            let taken: Int? = try change.connection.value(
+                "SELECT count(*) FROM user_group WHERE lower(name) = ?", [name])
+            guard taken == 0, !isInFile else { throw CallError(.refused, "There is a group with this name already.") }
+            try Group.insert(
                 call.name, title: title, .panel, isDisabled: false, at: change.time, change.connection)
-            guard isNew, !isInFile else { throw CallError(.refused, "There is a group with this name already.") }
             try change.note("group.create", "group \(call.name)", after: title)
         }
         return Done()

@@ -31,7 +31,9 @@ struct VerifiedPerson: Sendable, Hashable {
 
     /// On one line, as a name is; nil when nothing is left.
     private static func name(_ text: String) -> String? {
-        let words = text.split { $0.isWhitespace || $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 } }
+        let words = text.withoutDirectionControls.split {
+            $0.isWhitespace || $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
+        }
         let name = words.joined(separator: " ").prefix(longestName)
         return name.isEmpty ? nil : String(name)
     }

@@ -31,6 +31,15 @@ struct UserDirectory: Sendable {
         }
     }
 
+    func get(_ call: Auth.FindUser) async throws(CallError) -> Auth.UserRecord {
+        let email = EmailAddress.normalized(call.email) ?? ""
+        return try await database.read { connection in
+            let row = try connection.row("SELECT \(User.columns) FROM users WHERE email = ?", [email])
+            guard let row else { throw CallError(.notFound, "There is no user with this address.") }
+            return try records(of: [User(row)], connection)[0]
+        }
+    }
+
     private func records(of users: [User], _ connection: any SQLConnection) throws -> [Auth.UserRecord] {
         let hand = try HandMembership.of(users.map(\.id), connection)
         let groups = configuration().groups

@@ -86,6 +86,6 @@ extension Book {
         let name = holder == .group ? entry.group?.rawValue ?? "" : entry.pool.rawValue
         return Ledger.Pool(
             holder: holder, name: name, balance: max == nil ? nil : pool.balance, reserved: pool.reserved, max: max,
-            refresh: limit.budget.refresh, group: entry.group)
+            refresh: limit.budget.refresh, starting: limit.budget.starting, group: entry.group)
     }
 }

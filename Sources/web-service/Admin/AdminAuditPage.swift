@@ -5,10 +5,15 @@ extension Site {
     /// Who changed what, the latest first.
     func adminAudit(_ visit: Visit) async throws -> Response {
         let search = visit.query("search") ?? ""
-        let before = visit.query("before").flatMap { Int64($0) }
-        // One more than a page tells whether there are older ones.
-        let entries = try await auditEntries(search, before: before, AdminAuditPage.entriesPerPage + 1, visit)
-        let content = AdminAuditPage(entries, search: search, isFirstPage: before == nil)
+        var place = AdminAuditPage.Place(visit)
+        // One more than a page tells whether there are more in that direction.
+        var entries = try await auditEntries(search, place, AdminAuditPage.entriesPerPage + 1, visit)
+        if case .after = place, entries.count <= AdminAuditPage.entriesPerPage {
+            // The newest page is always full, if it can be.
+            place = .newest
+            entries = try await auditEntries(search, place, AdminAuditPage.entriesPerPage + 1, visit)
+        }
+        let content = AdminAuditPage(entries, search: search, place)
         return page("admin-audit", title: "Audit log", content, for: visit)
     }
 
@@ -16,26 +21,44 @@ extension Site {
     func adminAuditFile(_ visit: Visit) async throws -> Response {
         let search = visit.query("search") ?? ""
         // Before the reply begins, so that an auth that is away is a page and not an empty file.
-        let first = try await auditEntries(search, before: nil, AuditFile.entriesPerCall, visit)
+        let first = try await auditEntries(search, .newest, AuditFile.entriesPerCall, visit)
         return Self.csv(
             "audit.csv",
             ResponseBody { writer in
                 try await AuditFile.write(to: &writer, first) { last in
-                    try await auditEntries(search, before: last, AuditFile.entriesPerCall, visit)
+                    try await auditEntries(search, .before(last), AuditFile.entriesPerCall, visit)
                 }
             })
     }
 
     private func auditEntries(
-        _ search: String, before: Int64?, _ limit: Int, _ visit: Visit
+        _ search: String, _ place: AdminAuditPage.Place, _ limit: Int, _ visit: Visit
     ) async throws(CallError) -> [Auth.AuditEntry] {
-        try await authCall(Auth.ReadAudit(before: before, search: search, limit: limit), for: visit)
+        var call = Auth.ReadAudit(search: search, limit: limit)
+        switch place {
+        case .newest: break
+        case .before(let number): call.before = number
+        case .after(let number): call.after = number
+        }
+        return try await authCall(call, for: visit)
     }
 }
 
 /// One page of the audit log.
 private struct AdminAuditPage: Sendable {
     static let entriesPerPage = 50
+
+    /// Where in the log the page is: the entries next to one, or the newest of all.
+    enum Place: Hashable {
+        case newest
+        case before(Int64)
+        case after(Int64)
+
+        init(_ visit: Visit) {
+            func number(_ name: String) -> Int64? { visit.query(name).flatMap { Int64($0) } }
+            self = number("before").map(Place.before) ?? number("after").map(Place.after) ?? .newest
+        }
+    }
 
     var search: String
     var hasEntries: Bool
@@ -73,22 +96,23 @@ private struct AdminAuditPage: Sendable {
         }
     }
 
-    /// - Parameter entries: of the page, and one more when there are older ones.
-    init(_ entries: [Auth.AuditEntry], search: String, isFirstPage: Bool) {
-        let shown = entries.prefix(Self.entriesPerPage)
+    /// - Parameter entries: of the page, and one more when there are more in its direction.
+    init(_ entries: [Auth.AuditEntry], search: String, _ place: Place) {
         let query = "search=\(search.percentEncoded)"
+        let shown: ArraySlice<Auth.AuditEntry>
+        let hasOlder: Bool
+        if case .after = place {
+            (shown, hasOlder) = (entries.suffix(Self.entriesPerPage), true)
+        } else {
+            (shown, hasOlder) = (entries.prefix(Self.entriesPerPage), entries.count > Self.entriesPerPage)
+        }
         self.search = search
-        self.isFirstPage = isFirstPage
+        isFirstPage = place == .newest
         hasEntries = !shown.isEmpty
         self.entries = shown.map(Row.init)
         newestPath = "/admin/audit?\(query)"
-        if entries.count > shown.count, let last = shown.last {
-            olderPath = newestPath + "&before=\(last.number)"
-        }
-        // Numbers have no gaps. Of what a search finds it is not known how far apart it is.
-        if !isFirstPage, search.isEmpty, let first = shown.first {
-            newerPath = newestPath + "&before=\(first.number + Int64(Self.entriesPerPage) + 1)"
-        }
+        if !isFirstPage, let first = shown.first { newerPath = newestPath + "&after=\(first.number)" }
+        if hasOlder, let last = shown.last { olderPath = newestPath + "&before=\(last.number)" }
         file = "/admin/audit.csv?\(query)"
     }
 }

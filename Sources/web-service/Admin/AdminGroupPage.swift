@@ -39,13 +39,17 @@ extension Site {
     func addMember(_ visit: Visit) async throws -> Response {
         let typed = try await visit.form(EmailInput.self).email
         let group = try await group(visit)
-        guard let user = try await user(withEmail: typed, visit) else {
+        let user: Auth.UserRecord
+        do throws(CallError) {
+            user = try await authCall(Auth.FindUser(email: typed.filter { !$0.isWhitespace }), for: visit)
+        } catch {
+            guard error.code == .notFound else { throw error }
             let complaint = "There is no user with this address yet. They can be created on the page of users."
             return try await adminGroupPage(
                 group, visit, email: FormField(text: typed, complaint: complaint), status: .unprocessableContent)
         }
         try await authCall(
-            Auth.SetMember(group: group.name, user: user, isMember: true, by: visit.actor), for: visit)
+            Auth.SetMember(group: group.name, user: user.person.id, isMember: true, by: visit.actor), for: visit)
         return .redirect(to: AdminNotice.memberAdded.path(after: group.name.adminPath))
     }
 

@@ -10,17 +10,27 @@ extension Site {
 
     func createGroup(_ visit: Visit) async throws -> Response {
         let input = try await visit.form(GroupInput.self)
-        let title = input.title.isEmpty ? input.name : input.title
-        let call = Auth.CreateGroup(name: GroupName(input.name), title: title, by: visit.actor)
+        var name = FormField(text: input.name)
+        var title = FormField(text: input.title)
         do throws(CallError) {
-            try await authCall(call, for: visit)
+            // Without one, the name is the title.
+            if !input.title.trimmed.isEmpty { _ = try input.title.named("A group's title") }
         } catch {
-            guard error.code == .refused else { throw error }
-            return try await adminGroupsPage(
-                visit, name: FormField(text: input.name, complaint: error.message), title: FormField(text: input.title),
-                status: .unprocessableContent)
+            title.complaint = error.message
         }
-        return .redirect(to: AdminNotice.groupCreated.path(after: call.name.adminPath))
+        if title.complaint == nil {
+            let call = Auth.CreateGroup(
+                name: GroupName(input.name), title: input.title.trimmed.isEmpty ? input.name : input.title,
+                by: visit.actor)
+            do throws(CallError) {
+                try await authCall(call, for: visit)
+                return .redirect(to: AdminNotice.groupCreated.path(after: call.name.adminPath))
+            } catch {
+                guard error.code == .refused else { throw error }
+                name.complaint = error.message
+            }
+        }
+        return try await adminGroupsPage(visit, name: name, title: title, status: .unprocessableContent)
     }
 
     private func adminGroupsPage(

@@ -31,21 +31,6 @@ extension Site {
         let content = AdminUsersPage(found, view, offset: call.offset, emailField: email)
         return page("admin-users", title: "Users", content, for: visit, status: status)
     }
-
-    /// The user with this very address, in any letter case; nil when there is none.
-    func user(withEmail typed: String, _ visit: Visit) async throws(CallError) -> UserID? {
-        guard let email = EmailAddress.normalized(typed.filter { !$0.isWhitespace }) else { return nil }
-        var call = Auth.FindUsers(search: email, limit: Self.usersPerCall)
-        while true {
-            let found = try await authCall(call, for: visit)
-            if let user = found.users.first(where: { $0.person.email == email }) { return user.person.id }
-            call.offset += found.users.count
-            guard !found.users.isEmpty, call.offset < found.total else { return nil }
-        }
-    }
-
-    /// The most that one call answers.
-    private static let usersPerCall = 200
 }
 
 /// An address as somebody typed it.

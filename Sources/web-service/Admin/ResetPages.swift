@@ -7,12 +7,10 @@ extension Site {
     func askToResetUser(_ visit: Visit) async throws -> Response {
         let user = try await user(visit)
         let pool = visit.query("pool") ?? "default"
-        let sheet = try? await ledger.call(
-            Ledger.Balances(account: Ledger.Account(user.person)), request: visit.id, timeout: Self.callTimeout)
-        let found = sheet?.pools.first { $0.holder == .user && $0.name == pool }
-        if sheet != nil, found == nil { throw PageProblem.notFound }
+        let pools = await pools(of: user, visit)
+        if let pools, pools[pool] == nil { throw PageProblem.notFound }
         let content = ResetPage(
-            whose: user.person.email, poolName: pool, pool: found,
+            whose: user.person.email, poolName: pool, pool: pools?[pool],
             action: "/admin/users/\(user.person.id)/reset", back: "/admin/users/\(user.person.id)")
         return page("admin-reset", title: "Reset a pool", content, for: visit)
     }
@@ -20,7 +18,9 @@ extension Site {
     func resetUser(_ visit: Visit) async throws -> Response {
         let pool = try await visit.form(PoolInput.self).name()
         let user = try await user(visit)
-        let action = Auth.AuditAction(name: "user.reset_pool", subject: "\(user.auditName) pool \(pool)")
+        let present = await pools(of: user, visit)?[pool]
+        let action = Auth.AuditAction(
+            name: "user.reset_pool", subject: "\(user.auditName) pool \(pool)", reset: present)
         let notice = try await reset(
             .user(Ledger.Account(user.person), pool: pool), visit, as: action,
             ["user_id": "\(user.person.id)", "pool": "\(pool)"])
@@ -29,19 +29,36 @@ extension Site {
 
     func askToResetGroup(_ visit: Visit) async throws -> Response {
         let name = try visit.groupName()
-        let groups = try? await ledger.call(Ledger.GroupBudgets(), request: visit.id, timeout: Self.callTimeout)
-        if let groups, !groups.contains(where: { $0.group == name }) { throw PageProblem.notFound }
+        let pools = await sharedPools(visit)
+        if let pools, pools[name] == nil { throw PageProblem.notFound }
         let content = ResetPage(
-            whose: "the group “\(name)”", pool: groups?.first { $0.group == name }?.shared,
+            whose: "the group “\(name)”", pool: pools?[name],
             action: name.adminPath + "/reset", back: name.adminPath)
         return page("admin-reset", title: "Reset a pool", content, for: visit)
     }
 
     func resetGroup(_ visit: Visit) async throws -> Response {
         let group = try visit.groupName()
-        let action = Auth.AuditAction(name: "group.reset_pool", subject: "group \(group)")
+        let present = await sharedPools(visit)?[group]
+        let action = Auth.AuditAction(name: "group.reset_pool", subject: "group \(group)", reset: present)
         let notice = try await reset(.group(group), visit, as: action, ["group": "\(group)"])
         return .redirect(to: notice.path(after: group.adminPath))
+    }
+
+    /// The user's own pools by name; nil when the ledger cannot say.
+    private func pools(of user: Auth.UserRecord, _ visit: Visit) async -> [String: Ledger.Pool]? {
+        let sheet = try? await ledger.call(
+            Ledger.Balances(account: Ledger.Account(user.person)), request: visit.id, timeout: Self.callTimeout)
+        let own = sheet?.pools.filter { $0.holder == .user }
+        return own.map { pools in Dictionary(pools.map { ($0.name, $0) }) { first, _ in first } }
+    }
+
+    /// What the members of each group share; nil when the ledger cannot say.
+    private func sharedPools(_ visit: Visit) async -> [GroupName: Ledger.Pool]? {
+        let groups = try? await ledger.call(Ledger.GroupBudgets(), request: visit.id, timeout: Self.callTimeout)
+        return groups.map { groups in
+            Dictionary(groups.compactMap { group in group.shared.map { (group.group, $0) } }) { first, _ in first }
+        }
     }
 
     private func reset(
@@ -57,6 +74,23 @@ extension Site {
     }
 }
 
+extension Ledger.Pool {
+    /// What a reset now would make of the balance; nil when nobody can say, or it is unlimited.
+    fileprivate var balanceAfterReset: TokenCount? {
+        guard let starting, let max else { return nil }
+        return Swift.max(0, min(starting, max - reserved))
+    }
+}
+
+extension Auth.AuditAction {
+    /// - Parameter pool: as it is a moment before the reset; nil when the ledger cannot say.
+    fileprivate init(name: String, subject: String, reset pool: Ledger.Pool?) {
+        self.init(
+            name: name, subject: subject, before: pool?.balance.map { "balance \($0)" },
+            after: pool?.balanceAfterReset.map { "balance \($0)" })
+    }
+}
+
 private struct ResetPage: Sendable {
     var whose: String
     /// The user's pool; absent for the one that a group's members share.
@@ -65,6 +99,7 @@ private struct ResetPage: Sendable {
     /// As it is now; absent when the ledger cannot say, or it is unlimited.
     var balance: String?
     var max: String?
+    var balanceAfter: String?
     var action: String
     var back: String
 
@@ -79,6 +114,7 @@ private struct ResetPage: Sendable {
             }
         balance = pool?.balance?.grouped
         max = pool?.max?.grouped
+        balanceAfter = pool?.balanceAfterReset?.grouped
         self.action = action
         self.back = back
     }

@@ -6,15 +6,19 @@ struct KeyInput: Decodable {
     var cap: String?
     var lastDay: String?
     var models: [String]?
+    /// The form's token; absent when a program sends it.
+    var form: String?
 
     private enum CodingKeys: String, CodingKey {
-        case name, cap, models
+        case name, cap, models, form
         case lastDay = "last_day"
     }
 }
 
 /// The form in which somebody makes a key: what is in its fields, and what is wrong with it.
 struct KeyForm: Sendable {
+    /// Good for one key.
+    let token = RandomText.base32(16)
     var nameField = FormField()
     var capField = FormField()
     var lastDayField = FormField()
@@ -37,8 +41,6 @@ struct KeyForm: Sendable {
         var isChosen: Bool
     }
 
-    static let longestName = 100
-
     /// A fresh form.
     ///
     /// - Parameter models: those that the reader may use.
@@ -50,11 +52,11 @@ struct KeyForm: Sendable {
 
     init(_ input: KeyInput, models: [ModelName], now: Timestamp = .now()) {
         self.init(models: models, now: now)
-        nameField.text = String(input.name.prefix(Self.longestName + 1))
-        if !input.name.contains(where: { !$0.isWhitespace }) {
-            nameField.complaint = "A key needs a name."
-        } else if input.name.count > Self.longestName {
-            nameField.complaint = "A name has at most \(Self.longestName) characters."
+        nameField.text = input.name
+        do throws(CallError) {
+            _ = try input.name.named("A key's name")
+        } catch {
+            nameField.complaint = error.message
         }
         readCap(input.cap ?? "")
         readLastDay(input.lastDay ?? "", now)

@@ -8,7 +8,7 @@ extension Site {
         return try await keysPage(visit, models, KeyForm(models: models))
     }
 
-    /// Makes a key and shows its secret, this once: the page is the answer to the POST and can be had no second time.
+    /// Makes a key and shows its secret, this once: the page is the answer to the POST. Loading it again makes no other key.
     func createKey(_ visit: Visit) async throws -> Response {
         let input = try await visit.form(KeyInput.self)
         let models = await usableModels(visit)
@@ -18,12 +18,31 @@ extension Site {
             let call = Auth.CreateKey(
                 owner: .user(visit.person.id), name: input.name, cap: form.cap, expires: form.expires,
                 models: form.only)
-            let created = try await authCall(call, for: visit)
-            return try await keysPage(visit, models, KeyForm(models: models), created: created)
+            if let created = try await create(call, form: input.form, visit) {
+                return try await keysPage(visit, models, KeyForm(models: models), created: created)
+            }
+            form.problem = "This form has made its key already, which is shown no more. To make another, send it again."
         } catch {
             guard error.code == .refused else { throw error }
             form.problem = error.message
-            return try await keysPage(visit, models, form, status: .unprocessableContent)
+        }
+        return try await keysPage(visit, models, form, status: .unprocessableContent)
+    }
+
+    /// - Returns: nil when the form has made a key before, which is shown no more.
+    private func create(
+        _ call: Auth.CreateKey, form token: String?, _ visit: Visit
+    ) async throws(CallError) -> Auth.NewKey? {
+        guard let token, 1...CreatedKeys.Form.longestToken ~= token.utf8.count,
+            let session = sessionHash(of: visit.request)
+        else { return try await authCall(call, for: visit) }
+        return try await createdKeys.key(for: CreatedKeys.Form(token: token, session: session)) {
+            [auth, id = visit.id] in
+            do throws(CallError) {
+                return .success(try await auth.call(call, request: id, timeout: Self.callTimeout))
+            } catch {
+                return .failure(error)
+            }
         }
     }
 

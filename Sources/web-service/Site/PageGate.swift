@@ -26,6 +26,8 @@ struct PageGate: RouterMiddleware {
             let hasSession = site.cookie.secret(in: request.head) != nil
             guard originCheck.allows(request.head, hasSession: hasSession) else { throw crossSite }
             response = try await next(request, context)
+        } catch let problem as VisitProblem {
+            response = self.problem(problem.error, request, context, person: problem.person)
         } catch {
             response = problem(error, request, context)
         }
@@ -40,7 +42,10 @@ struct PageGate: RouterMiddleware {
             "The request was not made by a page of \(site.origin). Open the site at that address and try again.")
     }
 
-    private func problem(_ error: any Error, _ request: Request, _ context: WebContext) -> Response {
+    /// - Parameter person: who is logged in, for the navigation; nil when nobody is, or it is not known.
+    private func problem(
+        _ error: any Error, _ request: Request, _ context: WebContext, person: Auth.Person? = nil
+    ) -> Response {
         let problem = PageProblem(error)
         if problem.status.code >= 500 {
             context.logger.error(
@@ -61,8 +66,8 @@ struct PageGate: RouterMiddleware {
             response = .redirect(to: "/login?next=\(path.percentEncoded)")
         } else {
             response = site.page(
-                "problem", title: problem.title, ProblemPage(problem), for: nil, at: request.uri.path,
-                status: problem.status)
+                "problem", title: problem.title, ProblemPage(problem, isGet: request.method == .get),
+                for: problem == .signedOut ? nil : person, at: request.uri.path, status: problem.status)
         }
         if let seconds = problem.retryAfter { response.headers[.retryAfter] = String(seconds) }
         return response
@@ -81,9 +86,12 @@ private struct ProblemBody: Encodable {
 private struct ProblemPage: Sendable {
     var status: Int
     var message: String
+    /// The same address may work soon.
+    var canRetry: Bool
 
-    init(_ problem: PageProblem) {
+    init(_ problem: PageProblem, isGet: Bool) {
         status = problem.status.code
         message = problem.message
+        canRetry = isGet && problem.retryAfter != nil
     }
 }

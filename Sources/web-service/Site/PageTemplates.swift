@@ -1,4 +1,5 @@
 import Mustache
+import SharedProtocol
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -25,14 +26,16 @@ struct PageTemplates: Sendable {
         library = MustacheLibrary(templates: templates)
     }
 
-    /// HTML has no U+0000, which may come with an address or a form: it is shown as what stands for such.
+    /// HTML has no U+0000, which may come with an address or a form: it is shown as what stands for such. Controls of the writing
+    /// direction are left out, whoever's name they are in.
     ///
     /// - Parameter name: a file's name without its ending.
     func render(_ name: String, _ page: some Sendable) -> String {
         guard let html = library.render(page, withTemplate: name) else {
             preconditionFailure("there is no template \(name)")
         }
-        return html.utf8.contains(0) ? html.replacing("\0", with: "\u{FFFD}") : html
+        let shown = html.withoutDirectionControls
+        return shown.utf8.contains(0) ? shown.replacing("\0", with: "\u{FFFD}") : shown
     }
 }
 

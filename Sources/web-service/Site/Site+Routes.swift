@@ -85,7 +85,17 @@ extension Site {
             let visit = Visit(
                 request: request, parameters: context.parameters, person: person, id: context.request,
                 client: client(of: request, context)?.description ?? "")
-            return try await handler(visit)
+            do {
+                return try await handler(visit)
+            } catch {
+                throw VisitProblem(error: error, person: person)
+            }
         }
     }
+}
+
+/// What went wrong for somebody who is logged in.
+struct VisitProblem: Error {
+    var error: any Error
+    var person: Auth.Person
 }

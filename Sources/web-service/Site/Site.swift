@@ -20,6 +20,7 @@ struct Site: Sendable {
     let loginCookies: LoginCookies
     /// Counts attempts to log in by address.
     let logins = AddressLimiter { Site.loginLimits }
+    let createdKeys = CreatedKeys()
     let logger: Logger
 
     /// How long a page waits for another service.
@@ -114,11 +115,12 @@ struct Visit: Sendable {
 
 extension Site {
     /// Whose session the request carries; nil for nobody's. Throws when auth cannot say, or the account is disabled.
+    /// Auth gets as long as for the holder of a key.
     func person(of request: Request, _ id: RequestID) async throws(CallError) -> Auth.Person? {
         guard let session = sessionHash(of: request) else { return nil }
         do {
             let holder = try await auth.call(
-                Auth.ResumeSession(session: session), request: id, timeout: Self.callTimeout)
+                Auth.ResumeSession(session: session), request: id, timeout: Identities.callTimeout)
             return holder.person
         } catch {
             if error.code == .unauthenticated { return nil }

@@ -102,7 +102,7 @@ import Testing
 
     @Test func aNameIsOneLine() throws {
         let claims = try claims(
-            #"{"email":"A@X.edu","name":" Ada\n \u0000 Lovelace \#(String(repeating: "y", count: 200))"}"#)
+            #"{"email":"A@X.edu","name":" A\u202Eda\n \u0000 Lovelace \#(String(repeating: "y", count: 200))"}"#)
         let person = try VerifiedPerson(identity, claims, hints: [])
         #expect(person.email == "a@x.edu")
         #expect(person.name?.hasPrefix("Ada Lovelace yyy") == true)
