@@ -159,12 +159,15 @@ final class ClientPresences: ServiceLifecycle.Service {
         typealias InboundIn = ByteBuffer
 
         private let presence: ClientPresence
+        /// Held, so that the connection keeps no other buffer: see `BriefReceiveBuffers`.
+        private var firstRead: ByteBuffer?
 
         init(_ presence: ClientPresence) { self.presence = presence }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            let count = unwrapInboundIn(data).readableBytes
-            presence.pace { $0.received(count, at: .now()) }
+            let bytes = unwrapInboundIn(data)
+            if firstRead == nil { firstRead = bytes }
+            presence.pace { $0.received(bytes.readableBytes, at: .now()) }
             context.fireChannelRead(data)
         }
     }
