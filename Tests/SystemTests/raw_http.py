@@ -45,3 +45,21 @@ def read_all(connection: socket.socket) -> bytes:
     while chunk := connection.recv(65536):
         data += chunk
     return data
+
+
+def read_reply(connection: socket.socket) -> Reply:
+    """The next reply of a connection that goes on; it must have a Content-Length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += read_some(connection, 1)
+    reply = Reply(data)
+    left = int(reply.headers["content-length"])
+    while len(reply.body) < left:
+        reply.body += read_some(connection, left - len(reply.body))
+    return reply
+
+
+def read_some(connection: socket.socket, count: int) -> bytes:
+    data = connection.recv(count)
+    assert data, "the connection has ended"
+    return data

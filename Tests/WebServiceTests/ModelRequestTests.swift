@@ -53,6 +53,13 @@ import Testing
         #expect(error?.param == param)
     }
 
+    @Test func whatIsNestedTooDeepIsToldTheLimit() {
+        let limit = JSONScan.depthLimit
+        let deep = String(repeating: "[", count: limit) + String(repeating: "]", count: limit)
+        let error = #expect(throws: APIError.self) { try parse(#"{"model":"a","x":\#(deep)}"#) }
+        #expect(error?.message == "The body is nested more than 128 levels deep.")
+    }
+
     @Test(arguments: ["", "[]", "\"x\"", "{", #"{"model":"a","messages":[{}]} x"#])
     func whatIsNoObjectIsRefused(_ json: String) {
         #expect(throws: APIError.self) { try parse(json) }

@@ -50,7 +50,7 @@ extension Auth {
 
 extension Auth {
     /// Who makes a change, and from where.
-    public struct Actor: Codable, Sendable, Hashable {
+    public struct Actor: WireValue, Hashable {
         public var user: UserID
         public var email: String
         /// The client's address as text; empty when unknown.
@@ -64,7 +64,7 @@ extension Auth {
     }
 
     /// What is changed. Never holds a secret.
-    public struct AuditAction: Codable, Sendable, Hashable {
+    public struct AuditAction: WireValue, Hashable {
         /// Like `user.disable`.
         public var name: String
         /// Whom or what it concerns: `user 7 a@example.org`, `group chem`.
@@ -84,7 +84,7 @@ extension Auth {
         }
     }
 
-    public struct AuditEntry: Codable, Sendable, Hashable {
+    public struct AuditEntry: WireValue, Hashable {
         /// Counts from 1 without gaps.
         public var number: Int64
         public var time: Timestamp
@@ -103,7 +103,7 @@ extension Auth {
     }
 
     /// What a walk along the log found.
-    public struct AuditVerification: Codable, Sendable, Hashable {
+    public struct AuditVerification: WireValue, Hashable {
         /// Entries that are as they were written, up to the first that is not.
         public var entries: Int64
         /// The hash of the last of them. Whoever wrote it down earlier, with its number, can tell that the log's end was not

@@ -108,7 +108,7 @@ extension Auth {
         case lastLogin = "last_login"
     }
 
-    public struct UserPage: Codable, Sendable, Hashable {
+    public struct UserPage: WireValue, Hashable {
         public var users: [UserRecord]
         /// Of all pages.
         public var total: Int
@@ -120,7 +120,7 @@ extension Auth {
     }
 
     /// A user as admins see them.
-    public struct UserRecord: Codable, Sendable, Hashable {
+    public struct UserRecord: WireValue, Hashable {
         /// Its groups are those that count now.
         public var person: Person
         /// Why the person is in which group, groups that are disabled among them; without `default`.
@@ -143,7 +143,7 @@ extension Auth {
     }
 
     /// Whom an identity provider knows: unique and never reused (OpenID Connect Core, section 2).
-    public struct Identity: Codable, Sendable, Hashable {
+    public struct Identity: WireValue, Hashable {
         public var issuer: String
         public var subject: String
 
@@ -154,7 +154,7 @@ extension Auth {
     }
 
     /// Why someone is in a group; both may hold at once.
-    public struct Membership: Codable, Sendable, Hashable {
+    public struct Membership: WireValue, Hashable {
         public var group: GroupName
         /// The group's rules match what the identity provider said at the last login.
         public var isByRule: Bool
@@ -168,7 +168,7 @@ extension Auth {
         }
     }
 
-    public struct UserName: Codable, Sendable, Hashable {
+    public struct UserName: WireValue, Hashable {
         public var user: UserID
         public var email: String
 

@@ -115,13 +115,13 @@ public enum Auth {
 
 extension Auth {
     /// Counts the changes that can take access away. What was read at an older revision must be read again.
-    public struct Revision: Codable, Sendable, Hashable {
+    public struct Revision: WireValue, Hashable {
         public var revision: Int64
         public init(revision: Int64) { self.revision = revision }
     }
 
     /// A person and what their membership rests on.
-    public struct Person: Codable, Sendable, Hashable {
+    public struct Person: WireValue, Hashable {
         public var id: UserID
         public var email: String
         public var name: String
@@ -139,7 +139,7 @@ extension Auth {
         }
     }
 
-    public struct KeyHolder: Codable, Sendable, Hashable {
+    public struct KeyHolder: WireValue, Hashable {
         public var person: Person
         public var key: KeyID
         /// All that the key may spend in its life.
@@ -164,7 +164,7 @@ extension Auth {
         }
     }
 
-    public struct SessionHolder: Codable, Sendable, Hashable {
+    public struct SessionHolder: WireValue, Hashable {
         public var person: Person
         /// The revocation revision that this was read at.
         public var revision: Int64
@@ -175,7 +175,7 @@ extension Auth {
         }
     }
 
-    public struct OpenedSession: Codable, Sendable, Hashable {
+    public struct OpenedSession: WireValue, Hashable {
         /// The cookie's value; stored nowhere in this form.
         public var secret: String
         public var person: Person
@@ -187,13 +187,13 @@ extension Auth {
     }
 
     /// Whose key is made.
-    public enum KeyOwner: Codable, Sendable, Hashable {
+    public enum KeyOwner: WireValue, Hashable {
         case user(UserID)
         /// Creates the user when there is none with this address; it is then claimed by the first login with it.
         case email(String)
     }
 
-    public struct NewKey: Codable, Sendable, Hashable {
+    public struct NewKey: WireValue, Hashable {
         /// `sk-lumen-…`, shown once; stored nowhere in this form.
         public var secret: String
         public var summary: KeySummary
@@ -204,7 +204,7 @@ extension Auth {
         }
     }
 
-    public struct KeySummary: Codable, Sendable, Hashable {
+    public struct KeySummary: WireValue, Hashable {
         public var id: KeyID
         public var name: String
         /// The first and last characters, enough to tell one's keys apart: `sk-lumen-Ab…yZ`.

@@ -109,7 +109,7 @@ extension Auth {
         case file, panel
     }
 
-    public struct GroupRecord: Codable, Sendable, Hashable {
+    public struct GroupRecord: WireValue, Hashable {
         public var name: GroupName
         public var title: String
         public var origin: GroupOrigin
@@ -127,7 +127,7 @@ extension Auth {
         }
     }
 
-    public struct MemberPage: Codable, Sendable, Hashable {
+    public struct MemberPage: WireValue, Hashable {
         public var members: [Member]
         /// Of all pages.
         public var total: Int
@@ -138,7 +138,7 @@ extension Auth {
         }
     }
 
-    public struct Member: Codable, Sendable, Hashable {
+    public struct Member: WireValue, Hashable {
         public var user: UserID
         public var email: String
         public var name: String

@@ -69,7 +69,7 @@ extension Auth {
 
 extension Auth {
     /// Where a login comes from, so that its owner recognises the session. Both are cut to `most` bytes.
-    public struct Browser: Codable, Sendable, Hashable {
+    public struct Browser: WireValue, Hashable {
         /// The client's address as text; empty when unknown.
         public var address: String
         /// What `User-Agent` said; empty when it said nothing.
@@ -84,7 +84,7 @@ extension Auth {
         }
     }
 
-    public struct SessionSummary: Codable, Sendable, Hashable {
+    public struct SessionSummary: WireValue, Hashable {
         public var id: SessionID
         public var browser: Browser
         public var opened: Timestamp
@@ -101,7 +101,7 @@ extension Auth {
         }
     }
 
-    public struct Ended: Codable, Sendable, Hashable {
+    public struct Ended: WireValue, Hashable {
         /// Disabled, or not there.
         public var users: [UserID]
         /// Revoked, expired, or not there.

@@ -9,7 +9,7 @@ public enum Instance {
         public init() {}
     }
 
-    public struct Report: Codable, Sendable, Hashable {
+    public struct Report: WireValue, Hashable {
         public var service: ServiceName
         public var instance: InstanceID
         public var pid: Int32

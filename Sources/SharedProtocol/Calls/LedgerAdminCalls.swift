@@ -41,7 +41,7 @@ extension Ledger {
 
         public init(target: Target) { self.target = target }
 
-        public enum Target: Codable, Sendable, Hashable {
+        public enum Target: WireValue, Hashable {
             /// The account's pool for all models without one of their own (`default`), or for a model.
             case user(Account, pool: String)
             case group(GroupName)
@@ -108,7 +108,7 @@ extension Ledger {
 }
 
 extension Ledger {
-    public struct Override: Codable, Sendable, Hashable {
+    public struct Override: WireValue, Hashable {
         public var pool: String
         public var budget: Budget
 
@@ -119,7 +119,7 @@ extension Ledger {
     }
 
     /// What a group has a budget for.
-    public enum GroupEntry: Codable, Sendable, Hashable {
+    public enum GroupEntry: WireValue, Hashable {
         /// Each member's pool for all models without one of their own.
         case `default`
         /// Each member's pool for a model.
@@ -128,7 +128,7 @@ extension Ledger {
         case shared
     }
 
-    public struct GroupBudget: Codable, Sendable, Hashable {
+    public struct GroupBudget: WireValue, Hashable {
         public var group: GroupName
         /// By the configuration file; of a group that admins made, auth knows.
         public var isDisabled: Bool
@@ -155,7 +155,7 @@ extension Ledger {
         }
     }
 
-    public struct UsageSum: Codable, Sendable, Hashable {
+    public struct UsageSum: WireValue, Hashable {
         public var requests: Int64
         public var prompt: TokenCount
         public var completion: TokenCount
@@ -177,7 +177,7 @@ extension Ledger {
     }
 
     /// One line of a report: what it is about (a day as `2026-11-24`, a model, a group, a key's id, a source, a user's id).
-    public struct UsageLine: Codable, Sendable, Hashable {
+    public struct UsageLine: WireValue, Hashable {
         public var name: String
         public var sum: UsageSum
 
@@ -187,7 +187,7 @@ extension Ledger {
         }
     }
 
-    public struct UsageReport: Codable, Sendable, Hashable {
+    public struct UsageReport: WireValue, Hashable {
         public var total: UsageSum
         /// Oldest first; at most the last 400 days.
         public var days: [UsageLine]
@@ -217,7 +217,7 @@ extension Ledger {
         }
     }
 
-    public struct Verification: Codable, Sendable, Hashable {
+    public struct Verification: WireValue, Hashable {
         public var events: Int64
         public var entries: Int64
         public var pools: Int64

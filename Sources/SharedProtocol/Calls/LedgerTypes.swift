@@ -1,7 +1,7 @@
 /// What the ledger's calls are about: who pays, how a reserve is decided, what was used.
 extension Ledger {
     /// Who pays, and what the resolver needs to find the pool.
-    public struct Account: Codable, Sendable, Hashable {
+    public struct Account: WireValue, Hashable {
         public var user: UserID
         public var groups: [GroupName]
         /// When the user came to be.
@@ -38,7 +38,7 @@ extension Ledger {
     }
 
     /// A live reservation, as its owner knows it.
-    public struct Assertion: Codable, Sendable {
+    public struct Assertion: WireValue {
         public var reserve: Reserve
         public var grant: Grant
         public var progress: Progress
@@ -50,12 +50,12 @@ extension Ledger {
         }
     }
 
-    public enum Decision: Codable, Sendable, Hashable {
+    public enum Decision: WireValue, Hashable {
         case granted(Grant)
         case refused(Refusal)
     }
 
-    public struct Grant: Codable, Sendable, Hashable {
+    public struct Grant: WireValue, Hashable {
         public var reserved: TokenCount
         /// The limit to send upstream for each output: the one asked for, or lowered to what was left.
         public var outputLimit: TokenCount
@@ -69,7 +69,7 @@ extension Ledger {
         }
     }
 
-    public struct Refusal: Codable, Sendable, Hashable {
+    public struct Refusal: WireValue, Hashable {
         public var reason: Reason
         public var limitedBy: LimitedBy
         /// What the pool still holds.
@@ -105,7 +105,7 @@ extension Ledger {
     }
 
     /// What a request used, as far as it is known.
-    public struct Usage: Codable, Sendable, Hashable {
+    public struct Usage: WireValue, Hashable {
         public var prompt: TokenCount
         public var completion: TokenCount
         /// The backend reported nothing; the counts are our estimate.
@@ -147,7 +147,7 @@ extension Ledger {
         public static let lost = Outcome("lost")
     }
 
-    public struct Receipt: Codable, Sendable, Hashable {
+    public struct Receipt: WireValue, Hashable {
         public var billed: TokenCount
         /// Used beyond the reservation or, where there was none any more, beyond the balance: not paid by anyone.
         public var writtenOff: TokenCount
@@ -161,7 +161,7 @@ extension Ledger {
     }
 
     /// How far a running request has come.
-    public struct Progress: Codable, Sendable, Hashable {
+    public struct Progress: WireValue, Hashable {
         public var request: RequestID
         public var prompt: TokenCount
         public var completion: TokenCount
@@ -173,7 +173,7 @@ extension Ledger {
         }
     }
 
-    public struct BalanceSheet: Codable, Sendable, Hashable {
+    public struct BalanceSheet: WireValue, Hashable {
         public var pools: [Pool]
         /// Active models that the account may use, in the configuration's order.
         public var models: [ModelAccess]
@@ -184,7 +184,7 @@ extension Ledger {
         }
     }
 
-    public struct ModelAccess: Codable, Sendable, Hashable {
+    public struct ModelAccess: WireValue, Hashable {
         public var model: ModelName
         /// The name of the pool that the model draws from.
         public var pool: String
@@ -195,7 +195,7 @@ extension Ledger {
         }
     }
 
-    public struct Pool: Codable, Sendable, Hashable {
+    public struct Pool: WireValue, Hashable {
         /// Whose tokens these are: `user`, or `group` for a pool that all members of a group share.
         public var holder: LimitedBy
         /// `default`, or the model that the pool is for; of a shared pool, the group.
@@ -224,7 +224,7 @@ extension Ledger {
         }
     }
 
-    public struct UsageEvent: Codable, Sendable, Hashable {
+    public struct UsageEvent: WireValue, Hashable {
         /// Grows with time; for paging.
         public var id: Int64
         public var request: RequestID

@@ -37,12 +37,12 @@ extension Auth {
 }
 
 extension Auth {
-    public enum LoginBeginning: Codable, Sendable, Hashable {
+    public enum LoginBeginning: WireValue, Hashable {
         case begun(LoginAttempt)
         case refused(LoginRefusal)
     }
 
-    public struct LoginAttempt: Codable, Sendable, Hashable {
+    public struct LoginAttempt: WireValue, Hashable {
         /// The provider's page, where the browser goes next.
         public var authorizeURL: String
         /// What names the attempt's cookie among those of others, so that several tabs can log in at once.
@@ -61,7 +61,7 @@ extension Auth {
     }
 
     /// The parameters of the authorization response (RFC 6749, section 4.1.2, and RFC 9207) as the browser brought them.
-    public struct ProviderAnswer: Codable, Sendable, Hashable {
+    public struct ProviderAnswer: WireValue, Hashable {
         public var state: String?
         public var code: String?
         public var error: String?
@@ -75,7 +75,7 @@ extension Auth {
         }
     }
 
-    public enum LoginEnd: Codable, Sendable, Hashable {
+    public enum LoginEnd: WireValue, Hashable {
         /// - Parameter next: where the person wanted to go.
         case opened(OpenedSession, next: String)
         /// - Parameter next: where the person wanted to go; absent when that cannot be told.

@@ -54,7 +54,7 @@ extension Router {
     }
 
     /// How a completion ended, and all that its bill needs.
-    public struct Completion: Codable, Sendable, Hashable {
+    public struct Completion: WireValue, Hashable {
         /// Absent when the backend's answer came whole.
         public var failure: Failure?
         /// Ended early because the caller asked for it.
@@ -81,7 +81,7 @@ extension Router {
         }
     }
 
-    public struct ReportedUsage: Codable, Sendable, Hashable {
+    public struct ReportedUsage: WireValue, Hashable {
         public var prompt: TokenCount
         public var completion: TokenCount
 
@@ -91,7 +91,7 @@ extension Router {
         }
     }
 
-    public struct Failure: Codable, Sendable, Hashable {
+    public struct Failure: WireValue, Hashable {
         public var kind: Kind
         /// What the client may read: the backend's own words for `rejected`, else a general sentence.
         public var message: String
@@ -134,7 +134,7 @@ extension Router {
         }
     }
 
-    public struct EndpointHealth: Codable, Sendable, Hashable {
+    public struct EndpointHealth: WireValue, Hashable {
         public var model: ModelName
         /// Of several endpoints with one URL, each has its own row.
         public var url: String

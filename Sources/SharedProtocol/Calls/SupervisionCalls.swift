@@ -31,7 +31,7 @@ public enum Supervision {
         public init(instance: InstanceID) { self.instance = instance }
     }
 
-    public struct Report: Codable, Sendable, Hashable {
+    public struct Report: WireValue, Hashable {
         /// In the order in which they were started.
         public var children: [Child]
 
@@ -39,7 +39,7 @@ public enum Supervision {
     }
 
     /// A place that is always filled: when its process dies, another instance takes it.
-    public struct Child: Codable, Sendable, Hashable {
+    public struct Child: WireValue, Hashable {
         public var service: ServiceName
         /// Of the current process; of the last one while there is none.
         public var instance: InstanceID

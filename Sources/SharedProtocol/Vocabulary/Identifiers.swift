@@ -1,8 +1,8 @@
 /// The names of things that cross a process boundary, each a type of its own so that one is never passed for another.
 
 /// A value that is a single JSON string or number on the wire.
-public protocol Identifier: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible
-where RawValue: Sendable & Codable & Hashable & CustomStringConvertible {
+public protocol Identifier: RawRepresentable, Hashable, WireValue, CustomStringConvertible
+where RawValue: WireValue & Hashable & CustomStringConvertible {
     init(rawValue: RawValue)
 }
 
@@ -52,8 +52,11 @@ public struct RequestID: Identifier {
     public let rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// A fresh id: `req_` and 120 random bits in base 32.
-    public static func random() -> RequestID { RequestID("req_" + RandomText.base32(24)) }
+    /// A fresh id: `req_`, the time in milliseconds, and 75 random bits, all in base 32. Ids of one time begin alike, so that
+    /// an index of them grows in one place instead of touching a page of its own for each.
+    public static func random(at time: Timestamp = .now()) -> RequestID {
+        RequestID("req_" + RandomText.base32(of: UInt64(max(0, time.rawValue)), digits: 9) + RandomText.base32(15))
+    }
 }
 
 /// Names one running process of a service; a restarted service is another instance.

@@ -6,6 +6,14 @@ public enum RandomText {
     /// `count` characters of 5 random bits each.
     public static func base32(_ count: Int) -> String { text(count, of: base32Alphabet) }
 
+    /// The lowest 5 × `digits` bits of a number, highest first.
+    static func base32(of number: UInt64, digits: Int) -> String {
+        String(unsafeUninitializedCapacity: digits) { bytes in
+            for digit in 0..<digits { bytes[digit] = base32Alphabet[Int(number >> (5 * (digits - 1 - digit))) & 31] }
+            return digits
+        }
+    }
+
     /// `count` characters of log₂ 62 ≈ 5.95 random bits each, every one equally likely; 43 of them carry 256 bits.
     public static func base62(_ count: Int) -> String { text(count, of: base62Alphabet) }
 

@@ -11,10 +11,28 @@ extension ByteBuffer {
         }
     }
 
+    /// Appends the message. Throws `internalError` when it cannot be encoded.
+    public mutating func writeJSON(_ message: some WireValue) throws(CallError) {
+        do {
+            try message.encode(into: &self)
+        } catch {
+            throw CallError(.internalError, "a \(type(of: message)) could not be encoded")
+        }
+    }
+
     /// Decodes all readable bytes. Throws `invalidParams` naming the type, never the content.
     public func decodeJSON<Value: Decodable>(_ type: Value.Type) throws(CallError) -> Value {
         do {
             return try withUnsafeReadableBytes { try MessageDecoder.decode(type, from: $0) }
+        } catch {
+            throw CallError(.invalidParams, "a message is not a \(Value.self)")
+        }
+    }
+
+    /// Decodes all readable bytes. Throws `invalidParams` naming the type, never the content.
+    public func decodeJSON<Value: WireValue>(_ type: Value.Type) throws(CallError) -> Value {
+        do {
+            return try withUnsafeReadableBytes { try Value(json: $0) }
         } catch {
             throw CallError(.invalidParams, "a message is not a \(Value.self)")
         }
@@ -39,6 +57,55 @@ extension ByteBuffer {
                 rest /= 10
             } while rest > 0
             writeBytes(UnsafeRawBufferPointer(rebasing: digits[start...]))
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// The text as a JSON string.
+    public init(quoting text: String) {
+        self.init()
+        writeJSONString(text)
+    }
+
+    /// Appends the text as a JSON string.
+    public mutating func writeJSONString(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) else {
+                return writeWithEscapes(UnsafeRawBufferPointer(bytes))
+            }
+            writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count + 2) { space in
+                space[0] = UInt8(ascii: "\"")
+                UnsafeMutableRawBufferPointer(rebasing: space[1...]).copyMemory(from: UnsafeRawBufferPointer(bytes))
+                space[bytes.count + 1] = UInt8(ascii: "\"")
+                return bytes.count + 2
+            }
+        }
+    }
+
+    private mutating func writeWithEscapes(_ bytes: UnsafeRawBufferPointer) {
+        writeInteger(UInt8(ascii: "\""))
+        var plain = 0
+        for index in bytes.indices where bytes[index] < 0x20 || bytes[index] == 0x22 || bytes[index] == 0x5C {
+            writeBytes(UnsafeRawBufferPointer(rebasing: bytes[plain..<index]))
+            writeEscaped(bytes[index])
+            plain = index + 1
+        }
+        writeBytes(UnsafeRawBufferPointer(rebasing: bytes[plain...]))
+        writeInteger(UInt8(ascii: "\""))
+    }
+
+    private mutating func writeEscaped(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""): writeStaticString("\\\"")
+        case UInt8(ascii: "\\"): writeStaticString("\\\\")
+        case UInt8(ascii: "\n"): writeStaticString("\\n")
+        default:
+            let digits: StaticString = "0123456789abcdef"
+            writeStaticString("\\u00")
+            writeInteger(digits.utf8Start[Int(byte >> 4)])
+            writeInteger(digits.utf8Start[Int(byte & 15)])
         }
     }
 }

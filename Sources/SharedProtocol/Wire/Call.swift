@@ -1,8 +1,8 @@
 /// A contract between two processes is a type: the parameters are its fields, the answer is `Reply`.
 
 /// A request that one service makes of another and that has one answer.
-public protocol Call: Codable, Sendable {
-    associatedtype Reply: Codable & Sendable
+public protocol Call: WireValue {
+    associatedtype Reply: WireValue
 
     /// Name on the wire, `service.verb`.
     static var method: String { get }
@@ -21,6 +21,6 @@ extension StreamingCall {
 }
 
 /// The reply of a call that only confirms.
-public struct Done: Codable, Sendable, Hashable {
+public struct Done: WireValue, Hashable {
     public init() {}
 }

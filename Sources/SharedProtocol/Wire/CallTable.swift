@@ -51,7 +51,7 @@ public struct CallTable: Sendable {
 
     // Not inlined: a stream may run for hours, and its task keeps whatever each function on the way has in its hands.
     @inline(never)
-    private static func reply(to id: UInt64, _ reply: some Encodable) -> ByteBuffer {
+    private static func reply(to id: UInt64, _ reply: some WireValue) -> ByteBuffer {
         do throws(CallError) {
             return try Frame.reply(id: id, .success(reply))
         } catch {
@@ -59,7 +59,7 @@ public struct CallTable: Sendable {
         }
     }
 
-    private static func reply<Reply: Encodable>(
+    private static func reply<Reply: WireValue>(
         to id: UInt64, _ answer: () async throws(CallError) -> Reply
     ) async -> ByteBuffer {
         do throws(CallError) {

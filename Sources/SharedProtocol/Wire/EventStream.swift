@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 
 /// The caller's side of a streaming call. One task reads it.
-public final class EventStream<Reply: Decodable & Sendable>: Sendable {
+public final class EventStream<Reply: WireValue>: Sendable {
     private let queue: EventQueue
     private let onCancel: @Sendable () -> Void
     private let onAbandon: @Sendable () -> Void

@@ -87,7 +87,7 @@ extension Frame {
         return try checked(frame)
     }
 
-    static func reply(id: UInt64, _ outcome: Result<some Encodable, CallError>) throws(CallError) -> ByteBuffer {
+    static func reply(id: UInt64, _ outcome: Result<some WireValue, CallError>) throws(CallError) -> ByteBuffer {
         let frame = try framed { buffer throws(CallError) in
             buffer.writeStaticString(#"{"id":"#)
             buffer.writeInteger(decimal: id)

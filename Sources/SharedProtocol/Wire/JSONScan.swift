@@ -115,7 +115,13 @@ public struct JSONScan {
 public struct JSONScanError: Error, Hashable {
     /// Offset of the first byte that does not fit.
     public let position: Int
-    init(at position: Int) { self.position = position }
+    /// A level beyond `JSONScan.depthLimit` begins there.
+    public let isTooDeep: Bool
+
+    init(at position: Int, isTooDeep: Bool = false) {
+        self.position = position
+        self.isTooDeep = isTooDeep
+    }
 }
 
 /// A string of the scanned bytes, without its quotes.
@@ -161,7 +167,7 @@ extension JSONScan {
     }
 
     private mutating func enter(_ opening: UInt8) throws(JSONScanError) {
-        if depth == Self.depthLimit { throw JSONScanError(at: position) }
+        if depth == Self.depthLimit { throw JSONScanError(at: position, isTooDeep: true) }
         try expect(opening)
         depth += 1
     }

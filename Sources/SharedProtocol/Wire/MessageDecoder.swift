@@ -12,7 +12,7 @@ enum MessageDecoder {
 }
 
 /// Decodes one value: all of `bytes`, which are known to be valid JSON.
-private struct ValueDecoder: Decoder, SingleValueDecodingContainer {
+struct ValueDecoder: Decoder, SingleValueDecodingContainer {
     let bytes: UnsafeRawBufferPointer
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }

@@ -49,9 +49,9 @@ private final class JSONSink {
     }
 
     func writeKey(_ key: some CodingKey, in depth: Int) {
-        close(downTo: depth)
-        write(key.stringValue, comma: !isFirst, colon: true)
-        isFirst = false
+        next(in: depth)
+        write(key.stringValue)
+        buffer.writeInteger(UInt8(ascii: ":"))
     }
 
     func writeNull() { buffer.writeStaticString("null") }
@@ -69,57 +69,7 @@ private final class JSONSink {
         buffer.writeString("\(value)")
     }
 
-    /// - Parameters:
-    ///   - comma, colon: written before and after the string, when it is a key.
-    func write(_ text: String, comma: Bool = false, colon: Bool = false) {
-        var text = text
-        text.withUTF8 { bytes in
-            guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) else {
-                precondition(!colon, "the contracts' keys are plain")
-                return writeWithEscapes(UnsafeRawBufferPointer(bytes))
-            }
-            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count + 4) { space in
-                var end = 0
-                if comma { Self.put(",", in: space, at: &end) }
-                Self.put("\"", in: space, at: &end)
-                UnsafeMutableRawBufferPointer(rebasing: space[end...]).copyMemory(from: UnsafeRawBufferPointer(bytes))
-                end += bytes.count
-                Self.put("\"", in: space, at: &end)
-                if colon { Self.put(":", in: space, at: &end) }
-                return end
-            }
-        }
-    }
-
-    private static func put(_ character: Unicode.Scalar, in space: UnsafeMutableRawBufferPointer, at end: inout Int) {
-        space[end] = UInt8(ascii: character)
-        end += 1
-    }
-
-    private func writeWithEscapes(_ bytes: UnsafeRawBufferPointer) {
-        buffer.writeInteger(UInt8(ascii: "\""))
-        var plain = 0
-        for index in bytes.indices where bytes[index] < 0x20 || bytes[index] == 0x22 || bytes[index] == 0x5C {
-            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[plain..<index]))
-            writeEscaped(bytes[index])
-            plain = index + 1
-        }
-        buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[plain...]))
-        buffer.writeInteger(UInt8(ascii: "\""))
-    }
-
-    private func writeEscaped(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""): buffer.writeStaticString("\\\"")
-        case UInt8(ascii: "\\"): buffer.writeStaticString("\\\\")
-        case UInt8(ascii: "\n"): buffer.writeStaticString("\\n")
-        default:
-            let digits: StaticString = "0123456789abcdef"
-            buffer.writeStaticString("\\u00")
-            buffer.writeInteger(digits.utf8Start[Int(byte >> 4)])
-            buffer.writeInteger(digits.utf8Start[Int(byte & 15)])
-        }
-    }
+    func write(_ text: String) { buffer.writeJSONString(text) }
 }
 
 /// Encodes one value where the sink stands.

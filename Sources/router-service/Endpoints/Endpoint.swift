@@ -1,4 +1,3 @@
-import FoundationEssentials
 import NIOCore
 import SharedProtocol
 
@@ -24,8 +23,8 @@ final class Endpoint: Sendable {
         self.model = model
         self.configuration = configuration
         self.record = record
-        quotedRemoteModel = JSONText.quoted(configuration.remoteModel)
-        quotedPublicModel = JSONText.quoted(model.rawValue)
+        quotedRemoteModel = ByteBuffer(quoting: configuration.remoteModel)
+        quotedPublicModel = ByteBuffer(quoting: model.rawValue)
     }
 
     var identity: Identity { Self.identity(model, configuration) }
@@ -40,15 +39,5 @@ final class Endpoint: Sendable {
         let accept = (name: "Accept", value: type)
         guard let key = configuration.apiKey else { return [accept] }
         return [accept, (name: "Authorization", value: "Bearer \(key.reveal())")]
-    }
-}
-
-enum JSONText {
-    /// The text as a JSON string, quotes included, with its slashes as they are.
-    static func quoted(_ text: String) -> ByteBuffer {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        guard let json = try? encoder.encode(text) else { preconditionFailure("every string is a JSON value") }
-        return ByteBuffer(bytes: json)
     }
 }

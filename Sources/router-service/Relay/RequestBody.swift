@@ -28,8 +28,9 @@ struct RequestBody: Sendable {
         bytes.writeImmutableBuffer(endpoint.quotedRemoteModel)
         if let limit {
             bytes.writeStaticString(",")
-            bytes.writeImmutableBuffer(JSONText.quoted(limit.field ?? endpoint.configuration.outputLimitField))
-            bytes.writeString(":\(limit.value)")
+            bytes.writeJSONString(limit.field ?? endpoint.configuration.outputLimitField)
+            bytes.writeStaticString(":")
+            limit.value.rawValue.encode(into: &bytes)
         }
         if !isEmpty { bytes.writeStaticString(",") }
         bytes.writeImmutableBuffer(rest)

@@ -63,7 +63,7 @@ struct ModelRequest: Sendable {
         _ json: ByteBuffer, for operation: Operation
     ) throws(APIError) -> RequestMembers {
         var members = RequestMembers(of: operation)
-        do {
+        do throws(JSONScanError) {
             try json.withUnsafeReadableBytes { bytes throws(JSONScanError) in
                 var scan = JSONScan(bytes)
                 if try scan.kind() == .object { members.isObject = true }
@@ -71,6 +71,9 @@ struct ModelRequest: Sendable {
                 try scan.end()
             }
         } catch {
+            if error.isTooDeep {
+                throw .invalidRequest("The body is nested more than \(JSONScan.depthLimit) levels deep.")
+            }
             throw .invalidRequest(members.isObject ? "The body is not valid JSON." : "The body is not a JSON object.")
         }
         if let problem = members.problem { throw problem }

@@ -50,7 +50,10 @@ final class ClientPresence: Sendable {
         }
     }
 
-    /// Whether it has taken nothing for so long, or sends its request too slowly.
+    /// Whether it sends its request too slowly.
+    fileprivate func isTooSlow(at now: NIODeadline) -> Bool { state.withLockedValue { $0.pace.isTooSlow(at: now) } }
+
+    /// Whether it has taken nothing for so long.
     ///
     /// - Parameter taken: all that it has taken so far, in bytes.
     fileprivate func isStalled(for limit: TimeAmount, taken: UInt64, at now: NIODeadline) -> Bool {
@@ -58,11 +61,11 @@ final class ClientPresence: Sendable {
             // A write waits for room for more than a slow client takes in that time; each byte shows that it reads.
             if state.taken != taken, state.writingSince != nil { state.writingSince = now }
             state.taken = taken
-            return state.pace.isTooSlow(at: now) || state.writingSince.map { now - $0 > limit } ?? false
+            return state.writingSince.map { now - $0 > limit } ?? false
         }
     }
 
-    fileprivate func pace(_ note: (inout RequestPace) -> Void) { state.withLockedValue { note(&$0.pace) } }
+    func pace(_ note: (inout RequestPace) -> Void) { state.withLockedValue { note(&$0.pace) } }
 
     fileprivate func left() {
         let action = state.withLockedValue { state in
@@ -75,7 +78,7 @@ final class ClientPresence: Sendable {
 }
 
 /// The presence of each open connection's client. Cuts those that have read nothing for `routing.client_stall_timeout`, and
-/// those that send slower than `RequestPace` allows.
+/// answers 408 to those that send slower than `RequestPace` allows.
 final class ClientPresences: ServiceLifecycle.Service {
     static let sweepInterval = Duration.seconds(1)
 
@@ -95,13 +98,18 @@ final class ClientPresences: ServiceLifecycle.Service {
         }
     }
 
-    private func cutStalled() {
-        let (limit, now) = (stallLimit().timeAmount, NIODeadline.now())
+    /// Looks at every client.
+    func cutStalled(at now: NIODeadline = .now()) {
+        let limit = stallLimit().timeAmount
         for (presence, channel) in presences.withLockedValue({ Array($0.values) }) where presence.isSlow(at: now) {
             channel.eventLoop.execute {
                 let taken = ClientSocket.bytesTaken(on: channel)
-                // The write that waits now fails; whoever waits for it stops the backend and bills what it produced.
-                if presence.isStalled(for: limit, taken: taken, at: now) { channel.close(promise: nil) }
+                if presence.isStalled(for: limit, taken: taken, at: now) {
+                    // The write that waits now fails; whoever waits for it stops the backend and bills what it produced.
+                    channel.close(promise: nil)
+                } else if presence.isTooSlow(at: now) {
+                    channel.pipeline.fireErrorCaught(APIError.requestTimeout)
+                }
             }
         }
     }
@@ -109,7 +117,7 @@ final class ClientPresences: ServiceLifecycle.Service {
     /// A handler for a new connection's pipeline.
     func watch() -> any RemovableChannelHandler { Watch(self) }
 
-    /// What the connection's HTTP and its end tell.
+    /// What the connection's end tells; and brings the handlers that work before it.
     private final class Watch: ChannelInboundHandler, RemovableChannelHandler {
         typealias InboundIn = HTTPRequestPart
 
@@ -121,29 +129,21 @@ final class ClientPresences: ServiceLifecycle.Service {
         func handlerAdded(context: ChannelHandlerContext) {
             let key = ObjectIdentifier(context.channel)
             presences.presences.withLockedValue { $0[key] = (presence, context.channel) }
-            try? context.pipeline.syncOperations.addHandler(Bytes(presence), position: .first)
             ClientSocket.limitUnsent(on: context.channel)
-        }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            switch unwrapInboundIn(data) {
-            case .head: presence.pace { $0.headCame(at: .now()) }
-            case .body: break
-            case .end: presence.pace { $0.requestCame() }
+            let exchanges = ExchangeHandler(presence)
+            do {
+                let pipeline = context.pipeline.syncOperations
+                try pipeline.addHandler(Bytes(exchanges), position: .first)
+                try pipeline.addHandler(
+                    exchanges, position: .after(pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)))
+            } catch {
+                preconditionFailure("the library's pipeline has changed: \(error)")
             }
-            context.fireChannelRead(data)
         }
 
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
             if case .inputClosed = event as? ChannelEvent { presence.left() }
             context.fireUserInboundEventTriggered(event)
-        }
-
-        func errorCaught(context: ChannelHandlerContext, error: any Error) {
-            if let error = error as? HTTPParserError {
-                try? context.pipeline.syncOperations.addHandler(BadRequestReply(error), position: .before(self))
-            }
-            context.fireErrorCaught(error)
         }
 
         func channelInactive(context: ChannelHandlerContext) {
@@ -158,16 +158,16 @@ final class ClientPresences: ServiceLifecycle.Service {
     private final class Bytes: ChannelInboundHandler, RemovableChannelHandler {
         typealias InboundIn = ByteBuffer
 
-        private let presence: ClientPresence
+        private let exchanges: ExchangeHandler
         /// Held, so that the connection keeps no other buffer: see `BriefReceiveBuffers`.
         private var firstRead: ByteBuffer?
 
-        init(_ presence: ClientPresence) { self.presence = presence }
+        init(_ exchanges: ExchangeHandler) { self.exchanges = exchanges }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let bytes = unwrapInboundIn(data)
             if firstRead == nil { firstRead = bytes }
-            presence.pace { $0.received(bytes.readableBytes, at: .now()) }
+            exchanges.received(bytes)
             context.fireChannelRead(data)
         }
     }

@@ -32,15 +32,15 @@ final class RequestHandler<Responder: HTTPResponder>: ServerChildChannel where R
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTPConnection> {
         var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = 16 << 10
+        limits.maxHeaderFieldSize = ExchangeHandler.fieldLimit
         limits.maxHeaderListSize = 64 << 10
         limits.maxHeaderFieldCount = 100
         return channel.eventLoop.makeCompletedFuture {
             try BriefReceiveBuffers.use(on: channel, firstSize: Self.firstReadSize)
             let connection = HTTPConnection(channel)
             let pipeline = channel.pipeline.syncOperations
-            // Requests that come ahead of their time wait in the connection; what is no HTTP is answered by it; and header
-            // fields are checked when they are made.
+            // Requests that come ahead of their time wait in the connection, which answers what is no HTTP; and header fields
+            // are checked when they are made.
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
                 withEncoderConfiguration: HTTPResponseEncoder.Configuration(), withDecoderLimitConfiguration: limits)
@@ -123,7 +123,7 @@ final class RequestHandler<Responder: HTTPResponder>: ServerChildChannel where R
             response = Response(status: .internalServerError)
         }
         response.headers[.date] = date.now
-        return response
+        return request.method == .head ? response.createHeadResponse() : response
     }
 }
 

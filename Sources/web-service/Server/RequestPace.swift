@@ -17,21 +17,41 @@ struct RequestPace: Sendable {
     }
 
     private var phase = Phase.nothing
+    /// An earlier request is being answered: the next is not waited for, and perhaps not even read.
+    private var isAnswering = false
 
-    mutating func received(_ bytes: Int, at now: NIODeadline) {
+    mutating func received(_ bytes: ByteBuffer, at now: NIODeadline) {
         switch phase {
-        case .nothing: phase = .head(since: now)
+        case .nothing:
+            // Some clients end a body with an empty line, which begins nothing (RFC 9112, 2.2).
+            let first = bytes.getInteger(at: bytes.readerIndex, as: UInt8.self)
+            if first != UInt8(ascii: "\r"), first != UInt8(ascii: "\n") { phase = .head(since: now) }
         case .head: break
-        case .body(let since, let before): phase = .body(since: since, bytes: before + bytes)
+        case .body(let since, let before): phase = .body(since: since, bytes: before + bytes.readableBytes)
         }
     }
 
     mutating func headCame(at now: NIODeadline) { phase = .body(since: now, bytes: 0) }
 
-    mutating func requestCame() { phase = .nothing }
+    /// - Parameter isAnswered: it was answered before its end, and so were all others.
+    mutating func requestCame(isAnswered: Bool) {
+        phase = .nothing
+        isAnswering = !isAnswered
+    }
+
+    /// Every request that has come whole is answered.
+    mutating func answered(at now: NIODeadline) {
+        isAnswering = false
+        switch phase {
+        case .nothing: break
+        case .head: phase = .head(since: now)
+        case .body: phase = .body(since: now, bytes: 0)
+        }
+    }
 
     func isTooSlow(at now: NIODeadline) -> Bool {
-        switch phase {
+        if isAnswering { return false }
+        return switch phase {
         case .nothing: false
         case .head(let since): now - since > Self.headLimit
         case .body(let since, let bytes):

@@ -14,6 +14,8 @@ struct WebResponder<Pages: HTTPResponder>: HTTPResponder where Pages.Context == 
         switch path {
         case "/healthz": return health.alive()
         case "/readyz": return await health.ready()
+        // Of the server as a whole (RFC 9110, 9.3.7).
+        case "*" where request.method == .options: return Response(status: .noContent)
         default: return try await pages.respond(to: request, context: context)
         }
     }

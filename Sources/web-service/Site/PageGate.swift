@@ -55,7 +55,9 @@ struct PageGate: RouterMiddleware {
             response =
                 (try? site.json(ProblemBody(problem: problem.message), status: problem.status))
                 ?? Response(status: problem.status)
-        } else if problem == .signedOut, request.method == .get, let path = SitePath(request.head.path ?? "/") {
+        } else if problem == .signedOut, [.get, .head].contains(request.method),
+            let path = SitePath(request.head.path ?? "/")
+        {
             response = .redirect(to: "/login?next=\(path.percentEncoded)")
         } else {
             response = site.page(

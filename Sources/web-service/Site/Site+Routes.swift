@@ -6,7 +6,7 @@ extension Site {
     var responder: some HTTPResponder<WebContext> { router.buildResponder() }
 
     var router: Hummingbird.Router<WebContext> {
-        let router = Hummingbird.Router(context: WebContext.self)
+        let router = Hummingbird.Router(context: WebContext.self, options: .autoGenerateHeadEndpoints)
         addPages(to: router)
         return router
     }

@@ -36,6 +36,25 @@ extension APIError {
         status: 431, message: "The headers are too long, or too many.", type: "invalid_request_error",
         code: "headers_too_large")
 
+    static let urlTooLong = APIError(
+        status: 414, message: "The address is too long.", type: "invalid_request_error", code: "url_too_long")
+
+    static let oneHost = APIError(
+        status: 400, message: "A request of HTTP/1.1 has exactly one header “Host”.", type: "invalid_request_error",
+        code: "invalid_http")
+
+    static let expectationFailed = APIError(
+        status: 417, message: "The header “Expect” may only be “100-continue”.", type: "invalid_request_error",
+        code: "expectation_failed")
+
+    static let unknownCoding = APIError(
+        status: 501, message: "The header “Transfer-Encoding” may only be “chunked”.", type: "invalid_request_error",
+        code: "transfer_encoding_unknown")
+
+    static let requestTimeout = APIError(
+        status: 408, message: "The request did not arrive in time.", type: "invalid_request_error",
+        code: "request_timeout")
+
     static func methodNotAllowed(_ allowed: String) -> APIError {
         APIError(
             status: 405, message: "This path takes \(allowed).", type: "invalid_request_error",

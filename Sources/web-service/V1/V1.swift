@@ -35,7 +35,7 @@ struct V1: Sendable {
         if let standing = course.standing { V1Reply.add(standing, to: &response.headers) }
         origin.add(to: &response.headers)
         response.headers[.requestID] = context.request.rawValue
-        return request.method == .head ? response.createHeadResponse() : response
+        return response
     }
 
     private func route(

@@ -30,7 +30,9 @@ import Testing
         return buffer
     }
 
-    private func address(of buffer: ByteBuffer) -> UnsafeRawPointer? { buffer.withUnsafeReadableBytes { $0.baseAddress } }
+    private func address(of buffer: ByteBuffer) -> UnsafeRawPointer? {
+        buffer.withUnsafeReadableBytes { $0.baseAddress }
+    }
 }
 
 @Suite struct CallBodyTests {
