@@ -73,11 +73,9 @@ final class EasyHandle {
         transfer = nil
         isTouched = false
         _ = ccurl_set_pointer(easy, CURLOPT_POSTFIELDS, nil)
-        _ = ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, nil)
         releaseBody()
         bodySize = 0
-        ccurl_slist_free_all(headers)
-        headers = nil
+        releaseHeaders()
         forgetRetries()
     }
 
@@ -142,6 +140,7 @@ extension EasyHandle {
         var sent: curl_off_t = 0
         _ = ccurl_get_offset(easy, CURLINFO_SIZE_UPLOAD_T, &sent)
         if sent == bodySize { releaseBody() }
+        releaseHeaders()
     }
 
     private func responseHead() -> HTTPResponseHead {
@@ -175,6 +174,13 @@ extension EasyHandle {
     private func releaseBody() {
         body?.release()
         body = nil
+    }
+
+    private func releaseHeaders() {
+        if headers == nil { return }
+        _ = ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, nil)
+        ccurl_slist_free_all(headers)
+        headers = nil
     }
 
     /// nil when a name or value has a control character, with which it could smuggle in another header.

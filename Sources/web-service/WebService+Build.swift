@@ -15,9 +15,6 @@ import Storage
 #endif
 
 extension WebService {
-    /// Idle keep-alive connections are closed after this.
-    static let idleTimeout = TimeAmount.seconds(75)
-
     /// Puts the service together. The order is that of dependence: what stands first stops last.
     static func build(_ process: ServiceProcess) async throws -> [any ServiceLifecycle.Service] {
         let configuration = process.configuration.current
@@ -71,7 +68,7 @@ extension WebService {
         return [
             presence, settler, lease, ledgerForPages, routers, auth, identities,
             AccessWatch(running: running, auth: authClient), presences, status, desk,
-            try httpServer(responder, presences, process) { isListening.withLockedValue { $0 = true } },
+            httpServer(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]
     }
 
@@ -106,17 +103,11 @@ extension WebService {
     private static func httpServer(
         _ responder: some HTTPResponder<WebContext>, _ presences: ClientPresences, _ process: ServiceProcess,
         whenListening: @escaping @Sendable () -> Void
-    ) throws -> any ServiceLifecycle.Service {
-        let http = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [presences.watch()], idleTimeout: idleTimeout,
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: ExchangeHandler.fieldLimit, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 100))
+    ) -> any ServiceLifecycle.Service {
         let listen = process.configuration.current.app.listen
         let logger = Logger(label: "http")
-        let handler = RequestHandler(responder, on: process.executor, logger: logger)
-        return try HTTPServerBuilder.http1(configuration: http).buildServer(
+        return RequestHandler(responder, presences, on: process.executor, logger: logger).server(
             configuration: ServerConfiguration(address: .hostname(listen.host, port: listen.port), backlog: 4096),
-            eventLoopGroup: process.group, logger: logger,
-            responder: { try await handler.handle($0, $1, $2) }, onServerRunning: { _ in whenListening() })
+            onServerRunning: { _ in whenListening() }, eventLoopGroup: process.group, logger: logger)
     }
 }

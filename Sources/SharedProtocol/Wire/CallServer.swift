@@ -59,9 +59,9 @@ public final class CallServer: Service {
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Self.backlog)
             .childChannelOption(.autoRead, value: false)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelInitializer { [calls, connections, log] channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try BriefReceiveBuffers.use(on: channel, firstSize: ServerConnection.helloSize)
                     try channel.pipeline.syncOperations.addHandler(
                         ServerConnection(channel, hello: hello, calls: calls, all: connections, log: log))
                 }

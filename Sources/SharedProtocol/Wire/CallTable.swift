@@ -1,11 +1,15 @@
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// Which calls a service answers, and with what.
 public struct CallTable: Sendable {
     enum Entry: Sendable {
         case unary(@Sendable (UInt64, ByteBuffer, CallContext) async -> ByteBuffer)
-        case streaming(@Sendable (UInt64, ByteBuffer, ByteBuffer?, CallContext, EventSink) async -> ByteBuffer)
+        case streaming(@Sendable (UInt64, ByteBuffer, CallBody) -> StreamAnswer)
     }
+
+    /// Answers one streaming call, whose parameters have been decoded; what it returns is the reply's frame.
+    typealias StreamAnswer = @Sendable (CallContext, EventSink) async -> ByteBuffer
 
     private(set) var entries: [String: Entry] = [:]
 
@@ -26,12 +30,32 @@ public struct CallTable: Sendable {
     /// within 50 ms.
     public mutating func onStream<C: StreamingCall>(
         _ type: C.Type,
-        _ answer: @escaping @Sendable (C, ByteBuffer?, CallContext, EventSink) async throws(CallError) -> C.Reply
+        _ answer: @escaping @Sendable (C, CallBody, CallContext, EventSink) async throws(CallError) -> C.Reply
     ) {
-        entries[C.method] = .streaming { id, params, body, context, events in
-            await Self.reply(to: id) { () async throws(CallError) in
-                try await answer(try params.decodeJSON(C.self), body, context, events)
+        entries[C.method] = .streaming { id, params, body in
+            let call: C
+            do throws(CallError) {
+                call = try params.decodeJSON(C.self)
+            } catch {
+                return { _, _ in Frame.failure(id: id, error) }
             }
+            return { context, events in
+                do throws(CallError) {
+                    return Self.reply(to: id, try await answer(call, body, context, events))
+                } catch {
+                    return Frame.failure(id: id, error)
+                }
+            }
+        }
+    }
+
+    // Not inlined: a stream may run for hours, and its task keeps whatever each function on the way has in its hands.
+    @inline(never)
+    private static func reply(to id: UInt64, _ reply: some WireValue) -> ByteBuffer {
+        do throws(CallError) {
+            return try Frame.reply(id: id, .success(reply))
+        } catch {
+            return Frame.failure(id: id, error)
         }
     }
 
@@ -42,6 +66,22 @@ public struct CallTable: Sendable {
             return try Frame.reply(id: id, .success(try await answer()))
         } catch {
             return Frame.failure(id: id, error)
+        }
+    }
+}
+
+/// The raw JSON that came with a streaming call. Whoever answers takes it, and so decides how long its memory is held: an
+/// answer may run for hours.
+public final class CallBody: Sendable {
+    private let bytes: NIOLockedValueBox<ByteBuffer?>
+
+    public init(_ bytes: ByteBuffer?) { self.bytes = NIOLockedValueBox(bytes) }
+
+    /// The body, once; nil when there is none.
+    public func take() -> ByteBuffer? {
+        bytes.withLockedValue { bytes in
+            defer { bytes = nil }
+            return bytes
         }
     }
 }

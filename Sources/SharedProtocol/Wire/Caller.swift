@@ -31,10 +31,10 @@ public struct InProcessCaller: Caller {
     public func open<C: StreamingCall>(
         _ call: C, body: ByteBuffer?, request: RequestID?, timeout: Duration
     ) async throws(CallError) -> EventStream<C.Reply> {
-        guard case .streaming(let answer) = table.entries[C.method] else {
+        guard case .streaming(let begin) = table.entries[C.method] else {
             throw CallError(.unknownMethod, "\(C.method) is not answered here")
         }
-        let params = try Self.encoded(call)
+        let answer = begin(1, try Self.encoded(call), CallBody(body))
         let context = context(request, timeout)
         let queue = EventQueue()
         let gate = DrainGate()
@@ -45,7 +45,7 @@ public struct InProcessCaller: Caller {
                 gate.close()
                 if !queue.push(event) { await gate.wait() }
             }
-            queue.finish(Self.result(of: await answer(1, params, body, context, sink)))
+            queue.finish(Self.result(of: await answer(context, sink)))
         }
         let cancel: @Sendable () -> Void = {
             task.cancel()

@@ -22,9 +22,13 @@ public final class EventStream<Reply: WireValue>: Sendable {
     /// All that has arrived, at least one event; empty after the last one. Throws when the call failed.
     public func next() async throws(CallError) -> [ByteBuffer] {
         let events = await queue.next()
-        if events.isEmpty { _ = try queue.outcome.get() }
+        if events.isEmpty { try checkOutcome() }
         return events
     }
+
+    // Not inlined: a task that waits for events would keep the room for it.
+    @inline(never)
+    private func checkOutcome() throws(CallError) { _ = try queue.outcome.get() }
 
     /// The reply, once `next()` has returned no events.
     public var reply: Reply {

@@ -9,6 +9,8 @@ final class ServerConnection: ChannelInboundHandler {
 
     /// Unary calls that may run at once for one connection; above it nothing more is read until one ends.
     static let callLimit = 4096
+    /// Room for a peer's hello, in bytes: all that is read at first.
+    static let helloSize = 128
 
     private let hello: ByteBuffer
     private let calls: CallTable
@@ -18,6 +20,8 @@ final class ServerConnection: ChannelInboundHandler {
     private let running: RunningCalls
     private var frames = FrameDecoder()
     private var peer: InstanceID?
+    /// Held, so that a connection on which a stream runs keeps no other buffer; a busy one shall use its buffers again.
+    private var firstRead: ByteBuffer?
 
     init(_ channel: any Channel, hello: ByteBuffer, calls: CallTable, all: ServerConnections, log: Logger) {
         self.hello = hello
@@ -40,8 +44,10 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        if peer == nil { firstRead = firstRead ?? bytes }
         do {
-            try frames.feed(unwrapInboundIn(data)) { try receive(try Frame(parsing: $0)) }
+            try frames.feed(bytes) { try receive(try Frame(parsing: $0)) }
         } catch {
             log.warning("a connection was closed: \(error)")
             context.close(promise: nil)
@@ -83,19 +89,20 @@ final class ServerConnection: ChannelInboundHandler {
         let context = CallContext(request: request.request, deadline: .now() + timeout, peer: peer)
         switch calls.entries[request.method] {
         case .unary(let answer):
+            firstRead = nil
             running.run(on: outbox, in: all) { await answer(request.id, request.params, context) }
         case .streaming(let answer):
+            // Nothing of what runs as long as the stream does holds the frame that the request came in.
+            let (id, answer) = (request.id, answer(request.id, request.params, CallBody(request.body)))
             let turn = SenderTurn(on: outbox.channel.eventLoop)
             let sink = EventSink { [outbox] event async throws(CallError) in
-                guard outbox.send(try Frame.event(id: request.id, event)) else {
+                guard outbox.send(try Frame.event(id: id, event)) else {
                     throw CallError(.connectionLost, "the caller left")
                 }
                 await outbox.room()
                 await turn.eventSent()
             }
-            running.runStream(request.id, on: outbox, in: all) {
-                await answer(request.id, request.params, request.body, context, sink)
-            }
+            running.runStream(id, on: outbox, in: all) { await answer(context, sink) }
         case nil:
             outbox.send(Frame.failure(id: request.id, CallError(.unknownMethod, "\(request.method) is unknown here")))
         }
@@ -107,7 +114,8 @@ private final class RunningCalls: Sendable {
     private struct State {
         var count = 0
         var isPaused = false
-        var streams: [UInt64: Task<Void, Never>] = [:]
+        /// A connection carries one stream at a time; the last one's task makes way for the next.
+        var stream: (id: UInt64, task: Task<Void, Never>)?
     }
 
     private let state = NIOLockedValueBox(State())
@@ -129,13 +137,12 @@ private final class RunningCalls: Sendable {
         }
     }
 
-    /// A connection carries one stream at a time, so the entry of the one before makes way for the next.
     func runStream(
         _ id: UInt64, on outbox: Outbox, in all: ServerConnections,
         _ answer: @escaping @Sendable () async -> ByteBuffer
     ) {
         let task = run(on: outbox, in: all, answer)
-        state.withLockedValue { $0.streams = [id: task] }
+        state.withLockedValue { $0.stream = (id, task) }
     }
 
     /// Whether reading had been paused and may go on.
@@ -155,11 +162,12 @@ private final class RunningCalls: Sendable {
         }
     }
 
-    func cancelStream(_ id: UInt64) { state.withLockedValue { $0.streams[id] }?.cancel() }
-
-    func cancelStreams() {
-        for task in state.withLockedValue({ $0.streams.values }) { task.cancel() }
+    func cancelStream(_ id: UInt64) {
+        let stream = state.withLockedValue { $0.stream }
+        if stream?.id == id { stream?.task.cancel() }
     }
+
+    func cancelStreams() { state.withLockedValue { $0.stream }?.task.cancel() }
 }
 
 /// Makes a handler that always has something to send step aside now and then. It runs on the event loop, which reads from no

@@ -13,7 +13,7 @@ final class Attempt {
     static let streamReadSize = 1 << 10
 
     let choice: EndpointDirectory.Choice
-    private let call: Router.Complete
+    private let course: Course
     private let client: HTTPClient
     private let events: EventSink
     /// Whether another endpoint would take the request, should this one go out before it has answered.
@@ -22,21 +22,23 @@ final class Attempt {
     private var parser = SSEParser()
 
     init(
-        _ choice: EndpointDirectory.Choice, _ call: Router.Complete, _ client: HTTPClient, _ events: EventSink,
+        _ choice: EndpointDirectory.Choice, _ course: Course, _ client: HTTPClient, _ events: EventSink,
         mayMove: @escaping @Sendable () -> Bool
     ) {
         self.choice = choice
-        self.call = call
+        self.course = course
         self.client = client
         self.events = events
         self.mayMove = mayMove
     }
 
     var endpoint: Endpoint { choice.endpoint }
+    private var call: Router.Complete { course.call }
 
     /// Returns when the answer has come whole and has been relayed.
-    func run(_ body: RequestBody, until deadline: NIODeadline) async throws(AttemptError) {
-        let response = try await send(body, until: deadline)
+    @inline(never)
+    func run() async throws(AttemptError) {
+        let response = try await send()
         if call.isStream {
             try await relayStream(response)
         } else {
@@ -44,9 +46,10 @@ final class Attempt {
         }
     }
 
-    private func send(_ body: RequestBody, until deadline: NIODeadline) async throws(AttemptError) -> HTTPResponse {
-        let response = try await firstByte(of: try begin(body, until: deadline))
-        guard (200..<300).contains(response.head.status) else { throw .failed(await failure(response)) }
+    @inline(never)
+    private func send() async throws(AttemptError) -> HTTPResponse {
+        let response = try await firstByte(of: try begin())
+        guard (200..<300).contains(response.head.status) else { throw await refusal(response) }
         try check(response.head.contentType)
         return response
     }
@@ -58,25 +61,32 @@ final class Attempt {
             let response = try await silence.exchange.response()
             if silence.answered() { return response }
         } catch {
-            if error != .cancelled { throw .failed(AttemptFailure(error)) }
+            if error != .cancelled { throw AttemptError(error) }
         }
-        throw silence.isGivenUp && !Task.isCancelled ? .failed(.wentOut) : .callerLeft
-    }
-
-    /// A refusal's words are read for the client. Nobody waits for those of other failures.
-    private func failure(_ response: HTTPResponse) async -> AttemptFailure {
-        let status = response.head.status
-        guard Rejection.statuses.contains(status) else {
-            response.discardRest()
-            return AttemptFailure(response.head)
-        }
-        let body = try? await response.collect(upTo: Rejection.bodyLimit)
-        return .rejected(Rejection(body ?? ByteBuffer()), status: status, by: endpoint)
+        throw whyGivenUp(silence)
     }
 
     @inline(never)
-    private func begin(_ body: RequestBody, until deadline: NIODeadline) throws(AttemptError) -> SilentRequest {
-        let left = deadline - .now()
+    private func whyGivenUp(_ silence: SilentRequest) -> AttemptError {
+        silence.isGivenUp && !Task.isCancelled ? .failed(.wentOut) : .callerLeft
+    }
+
+    /// A refusal's words are read for the client. Nobody waits for those of other failures.
+    @inline(never)
+    private func refusal(_ response: HTTPResponse) async -> AttemptError {
+        let status = response.head.status
+        guard Rejection.statuses.contains(status) else {
+            response.discardRest()
+            return .failed(AttemptFailure(response.head))
+        }
+        let body = try? await response.collect(upTo: Rejection.bodyLimit)
+        return .failed(.rejected(Rejection(body ?? ByteBuffer()), status: status, by: endpoint))
+    }
+
+    @inline(never)
+    private func begin() throws(AttemptError) -> SilentRequest {
+        guard let body = course.body else { preconditionFailure("nothing is sent again once an answer has begun") }
+        let left = course.deadline - .now()
         if left <= .zero { throw .failed(.tooLate) }
         do throws(HTTPClientError) {
             let exchange = try client.begin(request(body, within: .nanoseconds(left.nanoseconds)))
@@ -112,6 +122,7 @@ final class Attempt {
 }
 
 extension Attempt {
+    @inline(never)
     private func relayReply(_ response: HTTPResponse) async throws(AttemptError) {
         let reply: ByteBuffer
         do throws(HTTPClientError) {
@@ -124,20 +135,33 @@ extension Attempt {
 
     private func relayStream(_ response: HTTPResponse) async throws(AttemptError) {
         while try await feedParser(from: response) {
-            while let event = try nextEvent() {
-                if Self.isDone(event) {
-                    response.discardRest()
-                    return try checkDone()
-                }
-                try await relay(event)
+            guard try await relayEvents() else {
+                response.discardRest()
+                return try checkDone()
             }
         }
+        try await relayLast()
+    }
+
+    /// Relays what has come; false when it says that it was the last.
+    @inline(never)
+    private func relayEvents() async throws(AttemptError) -> Bool {
+        while let event = try nextEvent() {
+            if Self.isDone(event) { return false }
+            try await relay(event)
+        }
+        return true
+    }
+
+    @inline(never)
+    private func relayLast() async throws(AttemptError) {
         if let event = parser.last(), !Self.isDone(event) { try await relay(event) }
         // The connection may have been cut where no one can tell it from an end.
         if !tally.isFinished { throw .failed(.wrongReply("the stream has no end")) }
     }
 
     /// False at the end of the response.
+    @inline(never)
     private func feedParser(from response: HTTPResponse) async throws(AttemptError) -> Bool {
         do throws(HTTPClientError) {
             guard let bytes = try await response.next() else { return false }
@@ -176,6 +200,7 @@ extension Attempt {
         tally.count(scan)
         if !tally.hasRelayed { endpoint.record.succeeded() }
         if call.isStream, scan.isUsageOnly, !call.relaysUsage { return nil }
+        if !tally.hasRelayed { course.hasRelayed() }
         tally.hasRelayed = true
         return scan.withPublicName(endpoint.quotedPublicModel, in: event)
     }

@@ -10,7 +10,6 @@ struct Completions: Sendable {
     static let attemptLimit = 3
     /// The paths that requests may go to.
     static let operations: Set<Router.Operation> = [.chatCompletions, .completions, .embeddings]
-    private static let refusal = Router.Completion(failure: .draining)
 
     let directory: EndpointDirectory
     let client: HTTPClient
@@ -31,18 +30,10 @@ struct Completions: Sendable {
 
     /// Throws `invalidParams` only; whatever a backend does is part of the reply.
     func complete(
-        _ call: Router.Complete, _ body: ByteBuffer?, _ context: CallContext, _ events: EventSink
+        _ call: Router.Complete, _ body: CallBody, _ context: CallContext, _ events: EventSink
     ) async throws(CallError) -> Router.Completion {
         let course = try begin(call, body, context)
-        if drain.isDraining { return Self.refusal }
-        while let attempt = await next(in: course, events) {
-            do throws(AttemptError) {
-                try await attempt.run(course.body, until: course.deadline)
-                end(attempt, of: course, nil, context)
-            } catch {
-                end(attempt, of: course, error, context)
-            }
-        }
+        if drain.isDraining { course.refuse() } else { await follow(course, context, events) }
         return end(course, context)
     }
 }
@@ -50,15 +41,28 @@ struct Completions: Sendable {
 extension Completions {
     @inline(never)
     private func begin(
-        _ call: Router.Complete, _ body: ByteBuffer?, _ context: CallContext
+        _ call: Router.Complete, _ body: CallBody, _ context: CallContext
     ) throws(CallError) -> Course {
         guard Self.operations.contains(call.operation) else {
             throw CallError(.invalidParams, "there is no operation \(call.operation)")
         }
-        return try Course(call, body, within: totalTimeout(), until: context.deadline)
+        return try Course(call, body.take(), within: totalTimeout(), until: context.deadline)
+    }
+
+    @inline(never)
+    private func follow(_ course: Course, _ context: CallContext, _ events: EventSink) async {
+        while let attempt = await next(in: course, events) {
+            do throws(AttemptError) {
+                try await attempt.run()
+                end(attempt, of: course, nil, context)
+            } catch {
+                end(attempt, of: course, error, context)
+            }
+        }
     }
 
     /// Waits for room at an endpoint.
+    @inline(never)
     private func next(in course: Course, _ events: EventSink) async -> Attempt? {
         guard course.mayTry else { return nil }
         let selection = await directory.select(course.call.model, excluding: course.tried, until: course.deadline)
@@ -73,7 +77,7 @@ extension Completions {
     private func attempt(_ choice: EndpointDirectory.Choice, of course: Course, _ events: EventSink) -> Attempt {
         course.begin(choice.endpoint)
         let (model, tried) = (course.call.model, course.tried)
-        return Attempt(choice, course.call, client, events) { [directory] in
+        return Attempt(choice, course, client, events) { [directory] in
             tried.count < Self.attemptLimit && directory.hasRoom(model, excluding: tried)
         }
     }
@@ -97,6 +101,7 @@ extension Completions {
 
     @inline(never)
     private func end(_ course: Course, _ context: CallContext) -> Router.Completion {
+        if course.isRefused { return Router.Completion(failure: .draining) }
         let completion = course.completion
         var metadata: Logger.Metadata = [
             "request_id": "\(context.request?.rawValue ?? "")", "model": "\(course.call.model)",

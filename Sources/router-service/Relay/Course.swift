@@ -4,7 +4,8 @@ import SharedProtocol
 /// The course of one request over its endpoints: what was tried, how it went, and so what the caller is told.
 final class Course {
     let call: Router.Complete
-    let body: RequestBody
+    /// Until something of an answer has reached the caller: then nobody else gets it.
+    private(set) var body: RequestBody?
     let started = NIODeadline.now()
     let deadline: NIODeadline
     private(set) var tried: [Endpoint] = []
@@ -12,6 +13,8 @@ final class Course {
     private var tally = Tally()
     private var isCancelled = false
     private var isOver = false
+    /// The router stops, and has not given the request to anybody.
+    private(set) var isRefused = false
     /// Why no further endpoint was given the request.
     private var refusal: Router.Failure?
 
@@ -33,6 +36,11 @@ final class Course {
 
     /// An endpoint is given the request.
     func begin(_ endpoint: Endpoint) { tried.append(endpoint) }
+
+    func refuse() { isRefused = true }
+
+    /// Something of an answer has reached the caller.
+    func hasRelayed() { body = nil }
 
     /// - Parameter error: nil when the answer came whole.
     @inline(never)

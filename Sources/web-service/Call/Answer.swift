@@ -27,7 +27,14 @@ final class Answer: Sendable {
         var events: Int64 = 0
         var firstEventMs: Int64?
         var isStopped = false
-        var settlement: Settlement?
+        /// On the heap, because it is large, and absent for as long as a stream runs.
+        var end: End?
+    }
+
+    private final class End: Sendable {
+        let settlement: Settlement
+
+        init(_ settlement: Settlement) { self.settlement = settlement }
     }
 
     /// The limit per output, when it was lowered to what the budget held, and what limited it.
@@ -48,7 +55,7 @@ final class Answer: Sendable {
 
     deinit {
         let (stream, bill, state) = (stream, bill, state.withLockedValue { $0 })
-        if state.settlement != nil { return }
+        if state.end != nil { return }
         // Nobody is left who could wait for the end: a task of its own reads on to the last count and bills it.
         Task(executorPreference: bill.executor) {
             stream.cancel()
@@ -63,15 +70,21 @@ final class Answer: Sendable {
 
     /// What has arrived: events of the backend, as they came; empty at the end, after the bill is durable.
     func next() async -> [ByteBuffer] {
-        if state.withLockedValue({ $0.settlement != nil }) { return [] }
+        if isSettled { return [] }
         if let events = try? await stream.next(), !events.isEmpty {
             count(events)
             return events
         }
-        // Un-cancelled, and awaited: a task that was cancelled because the client left must still bill what was produced.
-        await Task(executorPreference: bill.executor) { await self.settle() }.value
+        await settleOnce()
         return []
     }
+
+    @inline(never)
+    private var isSettled: Bool { state.withLockedValue { $0.end != nil } }
+
+    /// Un-cancelled, and awaited: a task that was cancelled because the client left must still bill what was produced.
+    @inline(never)
+    private func settleOnce() async { await Task(executorPreference: bill.executor) { await self.settle() }.value }
 
     /// Cancels the request at its backend at once; `next()` then soon gives nothing more.
     func stop() {
@@ -81,10 +94,10 @@ final class Answer: Sendable {
 
     /// Once `next()` has returned nothing.
     var settlement: Settlement {
-        guard let settlement = state.withLockedValue({ $0.settlement }) else {
+        guard let end = state.withLockedValue({ $0.end }) else {
             preconditionFailure("an answer is settled when it has been read to its end")
         }
-        return settlement
+        return end.settlement
     }
 
     /// The failure of a request that ended before its first event; nothing was billed then.
@@ -96,6 +109,7 @@ final class Answer: Sendable {
         return failure
     }
 
+    @inline(never)
     private func count(_ events: [ByteBuffer]) {
         let total = state.withLockedValue { state in
             state.events += Int64(events.count)
@@ -110,6 +124,6 @@ final class Answer: Sendable {
         var settlement = await bill.settle(
             try? stream.completion, isStopped: isStopped, events: events, firstEventMs: firstEventMs)
         if settlement.outcome == .cancelled { settlement.failure = run.failure ?? settlement.failure }
-        state.withLockedValue { $0.settlement = settlement }
+        state.withLockedValue { $0.end = End(settlement) }
     }
 }

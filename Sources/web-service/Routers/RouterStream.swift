@@ -66,14 +66,18 @@ final class RouterStream: Sendable {
 
     /// All that has arrived; empty after the last event. Throws when the router went away.
     func next() async throws(CallError) -> [ByteBuffer] {
-        let first = first.withLockedValue { first in
-            defer { first = nil }
-            return first
-        }
-        if let first { return first }
+        if let first = takeFirst() { return first }
         let events = try await stream.next()
         router.heard()
         return events
+    }
+
+    @inline(never)
+    private func takeFirst() -> [ByteBuffer]? {
+        first.withLockedValue { first in
+            defer { first = nil }
+            return first
+        }
     }
 
     /// How the completion ended, once `next()` has returned no events. Throws when the router went away, or was given up.

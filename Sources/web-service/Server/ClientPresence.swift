@@ -159,11 +159,15 @@ final class ClientPresences: ServiceLifecycle.Service {
         typealias InboundIn = ByteBuffer
 
         private let exchanges: ExchangeHandler
+        /// Held, so that the connection keeps no other buffer: see `BriefReceiveBuffers`.
+        private var firstRead: ByteBuffer?
 
         init(_ exchanges: ExchangeHandler) { self.exchanges = exchanges }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            exchanges.received(unwrapInboundIn(data))
+            let bytes = unwrapInboundIn(data)
+            if firstRead == nil { firstRead = bytes }
+            exchanges.received(bytes)
             context.fireChannelRead(data)
         }
     }

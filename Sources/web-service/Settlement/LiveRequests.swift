@@ -4,8 +4,24 @@ import SharedProtocol
 /// The requests of this web that hold a reservation, and how far each has come. A ledger that was restarted has forgotten
 /// the youngest: it hears all of them again before anything else.
 final class LiveRequests: Sendable {
+    private struct Entry {
+        let grant: Grant
+        var progress: Ledger.Progress
+    }
+
+    /// Large, and so not in the dictionary itself, which has room for nearly twice as many.
+    private final class Grant: Sendable {
+        let reserve: Ledger.Reserve
+        let grant: Ledger.Grant
+
+        init(_ reserve: Ledger.Reserve, _ grant: Ledger.Grant) {
+            self.reserve = reserve
+            self.grant = grant
+        }
+    }
+
     private struct State {
-        var entries: [RequestID: Ledger.Assertion] = [:]
+        var entries: [RequestID: Entry] = [:]
         /// Requests that have come further since the ledger was told.
         var progressed: Set<RequestID> = []
     }
@@ -15,7 +31,7 @@ final class LiveRequests: Sendable {
     /// - Parameter prompt: what the prompt is taken to cost as long as nobody says more.
     func began(_ reserve: Ledger.Reserve, _ grant: Ledger.Grant, prompt: TokenCount) {
         let progress = Ledger.Progress(request: reserve.request, prompt: prompt, completion: 0)
-        let entry = Ledger.Assertion(reserve: reserve, grant: grant, progress: progress)
+        let entry = Entry(grant: Grant(reserve, grant), progress: progress)
         state.withLockedValue { $0.entries[reserve.request] = entry }
     }
 
@@ -37,7 +53,12 @@ final class LiveRequests: Sendable {
 
     /// All that is reserved, to be said again to a ledger that may have been restarted.
     func assertion(by owner: InstanceID) -> Ledger.Assert {
-        Ledger.Assert(owner: owner, reservations: state.withLockedValue { Array($0.entries.values) })
+        let entries = state.withLockedValue { Array($0.entries.values) }
+        return Ledger.Assert(
+            owner: owner,
+            reservations: entries.map { entry in
+                Ledger.Assertion(reserve: entry.grant.reserve, grant: entry.grant.grant, progress: entry.progress)
+            })
     }
 
     /// What has produced something since this was asked last: the lease covers the others.

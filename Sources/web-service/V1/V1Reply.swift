@@ -70,14 +70,11 @@ enum V1Reply {
         let body = ResponseBody { writer in
             defer { ended(answer, presence, ticket) }
             do {
-                while case let events = await answer.next(), !events.isEmpty {
-                    try await presence.writing { try await writer.write(ServerSentEvents.frames(events)) }
-                }
+                try await relay(answer, presence, &writer)
                 try await writer.write(ServerSentEvents.end(of: answer))
                 try await writer.finish(nil)
             } catch {
-                answer.stop()
-                while await !answer.next().isEmpty {}
+                await stop(answer)
                 throw error
             }
         }
@@ -85,6 +82,30 @@ enum V1Reply {
     }
 
     // Not inlined, as all that does not wait in a stream's course: a running stream's task would keep what it needs.
+
+    @inline(never)
+    private static func relay(
+        _ answer: Answer, _ presence: ClientPresence, _ writer: inout any ResponseBodyWriter
+    ) async throws {
+        while case let events = await answer.next(), !events.isEmpty {
+            let frames = ServerSentEvents.frames(events)
+            try await write(frames, presence, &writer)
+        }
+    }
+
+    @inline(never)
+    private static func write(
+        _ frames: ByteBuffer, _ presence: ClientPresence, _ writer: inout any ResponseBodyWriter
+    ) async throws {
+        try await presence.writing { try await writer.write(frames) }
+    }
+
+    @inline(never)
+    private static func stop(_ answer: Answer) async {
+        answer.stop()
+        while await !answer.next().isEmpty {}
+    }
+
     @inline(never)
     private static func ended(_ answer: Answer, _ presence: ClientPresence, _ ticket: IdempotencyKeys.Ticket?) {
         presence.forget()

@@ -43,7 +43,8 @@ import Testing
                 try? await Task.sleep(for: .seconds(60))
             }
             let context = CallContext(request: nil, deadline: .now() + .seconds(60), peer: .random())
-            let call = Task { try await completions.complete(.stream(), ByteBuffer(string: "{}"), context, sink) }
+            let body = CallBody(ByteBuffer(string: "{}"))
+            let call = Task { try await completions.complete(.stream(), body, context, sink) }
             try await eventually("the first event is relayed") { relayed.withLockedValue { $0 } == 1 }
             // Meanwhile thousands come to wait behind it.
             try await Task.sleep(for: .milliseconds(200))

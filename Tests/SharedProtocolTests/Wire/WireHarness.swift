@@ -57,7 +57,7 @@ func testTable() -> CallTable {
         return call.count
     }
     table.onStream(Mirror.self) { _, body, _, events async throws(CallError) in
-        try await events.send(body ?? ByteBuffer(string: "null"))
+        try await events.send(body.take() ?? ByteBuffer(string: "null"))
         return Done()
     }
     return table
