@@ -100,7 +100,7 @@ final class ServerConnections: Sendable {
         waiter?.resume()
     }
 
-    /// Waits until no call runs, then closes every connection behind its last reply.
+    /// Waits until no call runs, then closes every connection behind its last reply. Returns when all are closed.
     func drain(atMost limit: Duration) async {
         let timer = Task { [self] in
             try await Task.sleep(for: limit)
@@ -116,9 +116,11 @@ final class ServerConnections: Sendable {
             }?.resume()
         }
         timer.cancel()
-        for outbox in state.withLockedValue({ $0.open.values }) {
+        let closings = state.withLockedValue { $0.open.values }.map { outbox in
             // Behind the flush that the last reply has scheduled on the same loop.
-            outbox.channel.eventLoop.execute { outbox.channel.close(promise: nil) }
+            outbox.channel.eventLoop.flatSubmit { outbox.channel.close() }
         }
+        // Awaited: the process may end next, and what was answered shall have left it.
+        for closing in closings { try? await closing.get() }
     }
 }

@@ -18,20 +18,10 @@ import Testing
         #expect(first.readableBytes == 100)
     }
 
-    @Test mutating func buffersAreUsedAgainWhenNothingIsHeld() {
-        _ = read(100)
-        let address = address(of: read(1500))
-        #expect(self.address(of: read(1500)) == address)
-    }
-
     private mutating func read(_ count: Int) -> ByteBuffer {
         let (buffer, _) = pool.buffer(allocator: ByteBufferAllocator()) { $0.writeRepeatingByte(0, count: count) }
         pool.record(actualReadBytes: count)
         return buffer
-    }
-
-    private func address(of buffer: ByteBuffer) -> UnsafeRawPointer? {
-        buffer.withUnsafeReadableBytes { $0.baseAddress }
     }
 }
 
