@@ -83,6 +83,11 @@ struct ChatCall: Sendable {
         let bill = Bill(
             request: id, requester: requester, model: model.name, prompt: request.prompt.unreported, started: started,
             settler: settler, live: live, executor: executor)
+        // No router has it yet, so nothing can have been produced for it.
+        if run.hasEnded {
+            await bill.void()
+            throw .cancelled
+        }
         do {
             let stream = try await routers.open(
                 completion(request, limit: grant.outputLimit), body: request.body, request: id,

@@ -14,6 +14,8 @@ final class ChatCallHarness: Sendable {
         var reserves: [Ledger.Reserve] = []
         var posts: [Ledger.Post] = []
         var voids: [RequestID] = []
+        /// Requests that the router was given.
+        var completions = 0
     }
 
     struct Script: Sendable {
@@ -41,7 +43,7 @@ final class ChatCallHarness: Sendable {
         let script = NIOLockedValueBox(script)
         self.script = script
         let ledger = InProcessCaller(Self.ledger(script, record))
-        let router = InProcessCaller(Self.router(script))
+        let router = InProcessCaller(Self.router(script, record))
         let configuration = try TestConfiguration.watcher(limit: limit)
         let folder = configuration.current.app.runDirectory
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -64,9 +66,9 @@ final class ChatCallHarness: Sendable {
         person: Auth.Person(id: UserID(1), email: "a@b.edu", name: "A", groups: [.everyone], created: .now()),
         key: nil, source: .api)
 
-    func begin(by requester: Requester = requester) async throws(APIError) -> Answer {
+    func begin(by requester: Requester = requester, _ run: RunningRequest? = nil) async throws(APIError) -> Answer {
         try await call.begin(
-            ModelRequest(json: ByteBuffer(string: #"{"model":"a","messages":[{}]}"#)), by: requester)
+            ModelRequest(json: ByteBuffer(string: #"{"model":"a","messages":[{}]}"#)), by: requester, run)
     }
 
     var recorded: Record { record.withLockedValue { $0 } }
@@ -92,13 +94,16 @@ final class ChatCallHarness: Sendable {
         return table
     }
 
-    private static func router(_ script: NIOLockedValueBox<Script>) -> CallTable {
+    private static func router(
+        _ script: NIOLockedValueBox<Script>, _ record: NIOLockedValueBox<Record>
+    ) -> CallTable {
         var table = CallTable()
         table.on(Instance.Status.self) { _, _ throws(CallError) in
             Instance.Report(
                 service: .router, instance: InstanceID("r"), pid: 1, version: "", started: .now(), problems: [])
         }
         table.onStream(Router.Complete.self) { _, _, _, events async throws(CallError) in
+            record.withLockedValue { $0.completions += 1 }
             let script = script.withLockedValue { $0 }
             for event in script.events { try await events.send(ByteBuffer(string: event)) }
             if let error = script.routerError { throw error }

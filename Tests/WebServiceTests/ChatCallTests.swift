@@ -135,12 +135,24 @@ import Testing
         script.completion.contentBytes = 0
         let site = try await ChatCallHarness(script)
         let beginning = Task { try await site.begin() }
-        while site.recorded.reserves.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        while site.recorded.completions == 0 { try await Task.sleep(for: .milliseconds(1)) }
         beginning.cancel()
         _ = await read(try await beginning.value)
         let post = try #require(site.recorded.posts.first)
         #expect(post.usage.prompt == 1)
         #expect(post.usage.completion == 0)
+    }
+
+    /// As when it was sent ahead, behind another whose answer its client did not wait for.
+    @Test func aRequestWhoseClientLeftBeforeItBeganCostsNothing() async throws {
+        let site = try await ChatCallHarness()
+        let run = site.running.enter(ChatCallHarness.requester)
+        run.end(.clientLeft)
+        let error = await #expect(throws: APIError.self) { try await site.begin(run) }
+        #expect(error == .cancelled)
+        #expect(site.recorded.completions == 0)
+        #expect(site.recorded.voids == site.recorded.reserves.map(\.request))
+        #expect(site.recorded.posts.isEmpty)
     }
 
     @Test func aPostThatTheLedgerDoesNotTakeIsKeptAndDelivered() async throws {

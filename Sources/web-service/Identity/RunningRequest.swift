@@ -52,6 +52,8 @@ final class RunningRequest: Sendable {
         if hasEnded { action() }
     }
 
+    var hasEnded: Bool { state.withLockedValue { $0.end != nil } }
+
     /// What its client may be told, when it was not the client who ended it.
     var failure: APIError? {
         switch state.withLockedValue(\.end) {

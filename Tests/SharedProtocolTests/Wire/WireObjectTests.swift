@@ -53,6 +53,20 @@ import Testing
         #expect(try written(sample) == synthesized(sample))
     }
 
+    /// A new member is absent unless the samples have it, and would pass the other tests unread and unwritten.
+    @Test func theSamplesHaveEveryMember() {
+        var absent: [String: Set<String>] = [:]
+        for sample in Self.samples {
+            let type = "\(type(of: sample))"
+            let nils = Swift.Mirror(reflecting: sample).children.filter { member in
+                let value = Swift.Mirror(reflecting: member.value)
+                return value.displayStyle == .optional && value.children.isEmpty
+            }.compactMap(\.label)
+            absent[type] = absent[type]?.intersection(nils) ?? Set(nils)
+        }
+        #expect(absent.filter { !$0.value.isEmpty } == [:])
+    }
+
     @Test(arguments: samples.indices) func readsWhatItWrote(index: Int) throws {
         let json = try synthesized(Self.samples[index])
         #expect(try synthesized(reading(json, as: Self.samples[index])) == json)
