@@ -20,8 +20,10 @@ public struct CallTable: Sendable {
         _ type: C.Type, _ answer: @escaping @Sendable (C, CallContext) async throws(CallError) -> C.Reply
     ) {
         entries[C.method] = .unary { id, params, context in
-            await Self.reply(to: id) { () async throws(CallError) in
-                try await answer(try params.decodeJSON(C.self), context)
+            do throws(CallError) {
+                return Self.reply(to: id, try await answer(try params.decodeJSON(C.self), context))
+            } catch {
+                return Frame.failure(id: id, error)
             }
         }
     }
@@ -54,16 +56,6 @@ public struct CallTable: Sendable {
     private static func reply(to id: UInt64, _ reply: some WireValue) -> ByteBuffer {
         do throws(CallError) {
             return try Frame.reply(id: id, .success(reply))
-        } catch {
-            return Frame.failure(id: id, error)
-        }
-    }
-
-    private static func reply<Reply: WireValue>(
-        to id: UInt64, _ answer: () async throws(CallError) -> Reply
-    ) async -> ByteBuffer {
-        do throws(CallError) {
-            return try Frame.reply(id: id, .success(try await answer()))
         } catch {
             return Frame.failure(id: id, error)
         }
