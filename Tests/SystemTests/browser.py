@@ -55,6 +55,12 @@ class Visitor:
         self.page.get_by_role("button", name="Log out").wait_for()
         self.site.secrets |= {cookie["value"] for cookie in self.context.cookies()}
 
+    def log_out(self) -> None:
+        """Once the page is at rest: what the chat asks for on its own would be refused, and reported, after the session."""
+        self.page.wait_for_load_state("networkidle")
+        self.page.get_by_role("button", name="Log out").click()
+        self.page.get_by_role("link", name="Login").wait_for()
+
     def open_chat(self, model: str) -> None:
         self.page.goto("/chat")
         self.page.locator("#model:enabled").wait_for()

@@ -126,7 +126,7 @@ def test_claims_make_groups_and_other_claims_end_them(visitor, site, provider):
     assert set(person(site, ada["email"])["groups"]) == {"default", "uiuc-staff", "by-hand"}
 
     provider.set_claims(**STAFF | {"affiliation": "member@illinois.edu"})
-    visitor.page.get_by_role("button", name="Log out").click()
+    visitor.log_out()
     log_in(visitor)
     assert set(person(site, ada["email"])["groups"]) == {"default", "by-hand"}
 

@@ -113,10 +113,7 @@ def test_login_and_logout(browser, site):
     assert "dev@example.com" in visitor.page.content()
     (cookie,) = visitor.context.cookies()
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("lumen", True, "Lax")
-    # What the chat asks for on its own would be refused, and reported, once the session is over.
-    visitor.page.wait_for_load_state("networkidle")
-    visitor.page.get_by_role("button", name="Log out").click()
-    visitor.page.get_by_role("link", name="Login").wait_for()
+    visitor.log_out()
     visitor.check()
     # The session is over at the server, too, not only forgotten by the browser.
     visitor.context.add_cookies([cookie])
