@@ -53,9 +53,10 @@ extension WebService {
             drain: { process.configuration.current.routing.drain }, logger: Logger(label: "chat"))
         let site = try site(
             process, auth: auth, ledger: ledgerForPages, routers: routers, desk: desk, limiter: limiter)
+        let idempotencyKeys = IdempotencyKeys(database, writer: owner)
         let presences = ClientPresences { process.configuration.current.routing.clientStall }
         let responder = WebResponder(
-            v1: V1(call: call, identities: identities, presences: presences),
+            v1: V1(call: call, identities: identities, presences: presences, idempotencyKeys: idempotencyKeys),
             health: HealthPage(auth: authClient, ledger: ledger, routers: routers),
             pages: site.responder)
         let isListening = NIOLockedValueBox(false)
@@ -66,7 +67,7 @@ extension WebService {
                 return (listens ? [] : ["It does not listen yet."]) + (routers.isReady ? [] : ["No router answers."])
             })
         return [
-            presence, settler, lease, ledgerForPages, routers, auth, identities,
+            presence, idempotencyKeys, settler, lease, ledgerForPages, routers, auth, identities,
             AccessWatch(running: running, auth: authClient), presences, status, desk,
             httpServer(responder, presences, process) { isListening.withLockedValue { $0 = true } },
         ]

@@ -1,13 +1,16 @@
 """A repeat under the same `Idempotency-Key` does not run and is not billed again."""
 
 import concurrent.futures
+import signal
 import uuid
 
 import openai
 import pytest
 
 from chats import ask, asked
-from machine import wait_for
+from lumen_site import Site
+from machine import send, wait_for
+from postgres import Postgres
 
 SITE = {"models": ("dummy", "error-500", "gap-50", {"name": "slow", "remote": "slow-first-byte-1000"})}
 
@@ -104,6 +107,44 @@ def test_a_client_that_left_is_billed_once_and_told_so(site, fresh):
             ask(client, "gap-50", stream=True, **fresh)
     assert caught.value.code == "idempotency_not_replayable"
     assert len(site.events(key)) == 1
+
+
+def test_of_two_webs_one_runs_it(fresh):
+    with Postgres() as server:
+        changes = {"app": {"database_url": server.create_database()}}
+        with Site(changes, models=SITE["models"]) as one, Site(changes, models=SITE["models"]) as other:
+            key = one.create_key()
+
+            def attempt(client):
+                try:
+                    return raw(client, fresh, "slow").headers.get("idempotent-replayed", "ran")
+                except openai.ConflictError as error:
+                    return error.code
+
+            with one.client(key) as here, other.client(key) as there, concurrent.futures.ThreadPoolExecutor(2) as pool:
+                outcomes = sorted(pool.map(attempt, [here, there]))
+                assert outcomes == ["idempotency_in_progress", "ran"]
+                assert raw(here, fresh, "slow").content == raw(there, fresh, "slow").content
+            assert len(one.events(key)) == 1
+
+
+def test_what_a_killed_web_ran_is_not_run_again(fresh):
+    with Site(models=("gap-50", "dummy")) as site:
+        key = site.create_key()
+        with site.client(key) as client:
+            finished = {"extra_headers": {"Idempotency-Key": str(uuid.uuid4())}}
+            first = raw(client, finished)
+            stream = ask(client, "gap-50", stream=True, **fresh)
+            next(iter(stream))
+            old = site.service("web")
+            send(old, signal.SIGKILL)
+            wait_for("the restart", lambda: set(site.services("web")) - {old})
+            site.wait_until_ready()
+            with pytest.raises(openai.ConflictError) as caught:
+                ask(client, "gap-50", stream=True, **fresh)
+            assert caught.value.code == "idempotency_not_replayable"
+            again = raw(client, finished)
+        assert (again.headers["idempotent-replayed"], again.content) == ("true", first.content)
 
 
 def test_malformed_key(client):

@@ -2,125 +2,235 @@ import Crypto
 import HTTPTypes
 import NIOCore
 import SharedProtocol
+import Storage
+import StorageTesting
 import Testing
 
 @testable import web_service
 
 /// What a repeat under the same key gets, and for how long.
-@Suite struct IdempotencyKeysTests {
-    private let keys = IdempotencyKeys()
+@Suite(.bothEngines) struct IdempotencyKeysTests {
+    private let test: TestDatabase
+    private let database: ServiceDatabase
+    private let keys: IdempotencyKeys
     private let name = IdempotencyKeys.Name(owner: KeyID(1), text: "k")
 
-    @Test func aFinishedReplyIsSentAgain() throws {
-        try run(name, "body").finish(reply("answer"))
-        #expect(try again(name, "body") == "answer")
-        #expect(try again(name, "body") == "answer")
+    init() throws {
+        test = try TestDatabase()
+        database = try test.open(.web, webMigrations)
+        keys = IdempotencyKeys(database, writer: InstanceID("here"))
     }
 
-    @Test func anotherBodyIsRefusedAtAnyTime() throws {
-        let ticket = try run(name, "body")
-        #expect(code { try keys.claim(name, digest("other")) } == "idempotency_key_reused")
-        ticket.finish(reply("answer"))
-        #expect(code { try keys.claim(name, digest("other")) } == "idempotency_key_reused")
-    }
-
-    @Test func whatRunsIsNotRunTwice() throws {
-        let ticket = try run(name, "body")
-        #expect(code { try keys.claim(name, digest("body")) } == "idempotency_in_progress")
-        ticket.finish(nil)
-        #expect(code { try keys.claim(name, digest("body")) } == "idempotency_not_replayable")
-    }
-
-    @Test func whatWasNotBilledMayRunAgain() throws {
-        try run(name, "body").release()
-        try run(name, "other").finish(nil)
-    }
-
-    @Test func aTicketThatIsLostCountsAsBilled() throws {
-        _ = try run(name, "body")
-        #expect(code { try keys.claim(name, digest("body")) } == "idempotency_not_replayable")
-    }
-
-    @Test func theFirstWordOfATicketCounts() throws {
-        let ticket = try run(name, "body")
-        ticket.finish(reply("answer"))
-        ticket.release()
-        #expect(try again(name, "body") == "answer")
-    }
-
-    @Test func keysOfOthersAreOthers() throws {
-        try run(name, "body").finish(reply("answer"))
-        try run(IdempotencyKeys.Name(owner: KeyID(2), text: "k"), "body").release()
-    }
-
-    @Test func itIsForgottenTenMinutesAfterItsEnd() throws {
-        let start = NIODeadline.now()
-        try run(name, "body", at: start).finish(reply("answer"), at: start + .minutes(5))
-        #expect(try again(name, "body", at: start + .minutes(14)) == "answer")
-        try run(name, "other", at: start + .minutes(15)).finish(reply("new"), at: start + .minutes(15))
-        #expect(try again(name, "other", at: start + .minutes(24)) == "new")
-    }
-
-    @Test func longRepliesAreNotKept() throws {
-        try run(name, "body").finish(reply(String(repeating: "x", count: IdempotencyKeys.replyLimit + 1)))
-        #expect(code { try keys.claim(name, digest("body")) } == "idempotency_not_replayable")
-    }
-
-    @Test func theOldestRepliesMakeRoom() throws {
-        let long = reply(String(repeating: "x", count: IdempotencyKeys.replyLimit))
-        let names = (0...64).map { IdempotencyKeys.Name(owner: KeyID(1), text: "\($0)") }
-        for name in names { try run(name, "body").finish(long) }
-        #expect(code { try keys.claim(names[0], digest("body")) } == "idempotency_not_replayable")
-        for name in names.dropFirst() { #expect(try again(name, "body").utf8.count == IdempotencyKeys.replyLimit) }
-    }
-
-    @Test func oneAPIKeyHasABound() throws {
-        var tickets: [IdempotencyKeys.Ticket] = []
-        for number in 0..<IdempotencyKeys.entriesPerKeyLimit {
-            tickets.append(try run(IdempotencyKeys.Name(owner: KeyID(1), text: "\(number)"), "body"))
+    @Test func aFinishedReplyIsSentAgain() async throws {
+        let reply = IdempotencyKeys.KeptReply(body: ByteBuffer(string: "{\"a\":\"\\u0000ü\"}"), lowered: (7, .key))
+        try await run(name, "body").end(.billed(reply))
+        for _ in 0..<2 {
+            let again = try await again(name, "body")
+            #expect(again.body == reply.body)
+            #expect(again.lowered?.limit == 7 && again.lowered?.by == .key)
         }
-        #expect(code { try keys.claim(name, digest("body")) } == "service_unavailable")
-        try run(IdempotencyKeys.Name(owner: KeyID(2), text: "k"), "body").release()
-        tickets.removeLast().release()
-        try run(name, "body").release()
+    }
+
+    @Test func anotherBodyIsRefusedAtAnyTime() async throws {
+        let ticket = try await run(name, "body")
+        #expect(await code(of: name, "other") == "idempotency_key_reused")
+        await ticket.end(.billed(reply("answer")))
+        #expect(await code(of: name, "other") == "idempotency_key_reused")
+    }
+
+    @Test func whatRunsIsNotRunTwice() async throws {
+        let ticket = try await run(name, "body")
+        #expect(await code(of: name, "body") == "idempotency_in_progress")
+        await ticket.end(.billed(nil))
+        #expect(await code(of: name, "body") == "idempotency_not_replayable")
+    }
+
+    @Test func ofManyAtOnceOneRuns() async throws {
+        let other = IdempotencyKeys(database, writer: InstanceID("there"))
+        let claims = await withTaskGroup(of: IdempotencyKeys.Ticket?.self) { group in
+            for number in 0..<16 {
+                group.addTask { try? await run(name, "body", by: number % 2 == 0 ? keys : other) }
+            }
+            return await group.reduce(into: []) { tickets, ticket in ticket.map { tickets.append($0) } }
+        }
+        #expect(claims.count == 1)
+    }
+
+    @Test func whatWasNotBilledMayRunAgain() async throws {
+        try await run(name, "body").end(.notBilled)
+        try await run(name, "other").end(.billed(nil))
+    }
+
+    @Test func aTicketThatIsLostCountsAsBilled() async throws {
+        _ = try await run(name, "body")
+        await keys.tidy()
+        #expect(await code(of: name, "body") == "idempotency_not_replayable")
+    }
+
+    @Test func theFirstWordOfATicketCounts() async throws {
+        let ticket = try await run(name, "body")
+        await ticket.end(.billed(reply("answer")))
+        await ticket.end(.notBilled)
+        #expect(try await text(name, "body") == "answer")
+    }
+
+    @Test func keysOfOthersAreOthers() async throws {
+        try await run(name, "body").end(.billed(reply("answer")))
+        try await run(IdempotencyKeys.Name(owner: KeyID(2), text: "k"), "body").end(.notBilled)
+    }
+
+    @Test func itIsForgottenTenMinutesAfterItsEnd() async throws {
+        let minute: Int64 = 60_000
+        try await run(name, "body", at: 0).end(.billed(reply("answer")), at: Timestamp(5 * minute))
+        #expect(try await text(name, "body", at: 14 * minute) == "answer")
+        let ticket = try await run(name, "other", at: 15 * minute)
+        await ticket.end(.billed(reply("new")), at: Timestamp(15 * minute))
+        await keys.tidy(at: Timestamp(24 * minute))
+        #expect(try await text(name, "other", at: 24 * minute) == "new")
+        await keys.tidy(at: Timestamp(25 * minute))
+        #expect(try await rows() == 0)
+    }
+
+    @Test func anEndThatComesTooLateIsNotTheNextRequests() async throws {
+        let early = try await run(name, "body", at: 0)
+        try await database.write { try $0.execute("UPDATE idempotency_keys SET ended = 0") }
+        _ = try await run(name, "body", at: IdempotencyKeys.lifetime)
+        await early.end(.notBilled)
+        #expect(await code(of: name, "body") == "idempotency_in_progress")
+    }
+
+    @Test func longRepliesAreNotKept() async throws {
+        try await run(name, "body").end(.billed(reply(String(repeating: "x", count: IdempotencyKeys.replyLimit))))
+        #expect(try await text(name, "body").utf8.count == IdempotencyKeys.replyLimit)
+        let other = IdempotencyKeys.Name(owner: KeyID(1), text: "long")
+        try await run(other, "body").end(.billed(reply(String(repeating: "x", count: IdempotencyKeys.replyLimit + 1))))
+        #expect(await code(of: other, "body") == "idempotency_not_replayable")
+    }
+
+    @Test func whatIsNoTextIsNotKept() async throws {
+        for (number, bytes) in ([[0x7B, 0, 0x7D], [0x7B, 0xFF, 0x7D]] as [[UInt8]]).enumerated() {
+            let name = IdempotencyKeys.Name(owner: KeyID(1), text: "\(number)")
+            let reply = IdempotencyKeys.KeptReply(body: ByteBuffer(bytes: bytes), lowered: (7, .key))
+            try await run(name, "body").end(.billed(reply))
+            #expect(await code(of: name, "body") == "idempotency_not_replayable")
+        }
+    }
+
+    @Test func theRepliesOfOneAPIKeyHaveABound() async throws {
+        try await fill(count: 2, replyBytes: IdempotencyKeys.bytesPerKeyLimit / 2 - 3)
+        let names = (0...1).map { IdempotencyKeys.Name(owner: KeyID(1), text: "name \($0)") }
+        for name in names { try await run(name, "body").end(.billed(reply("six by"))) }
+        #expect(try await text(names[0], "body") == "six by")
+        #expect(await code(of: names[1], "body") == "idempotency_not_replayable")
+        let other = IdempotencyKeys.Name(owner: KeyID(2), text: "k")
+        try await run(other, "body").end(.billed(reply("six by")))
+        #expect(try await text(other, "body") == "six by")
+    }
+
+    @Test func oneAPIKeyHasABound() async throws {
+        try await fill(count: IdempotencyKeys.entriesPerKeyLimit - 1, replyBytes: 0)
+        let last = try await run(name, "body")
+        let next = IdempotencyKeys.Name(owner: KeyID(1), text: "next")
+        #expect(await code(of: next, "body") == "service_unavailable")
+        #expect(await code(of: name, "body") == "idempotency_in_progress")
+        try await run(IdempotencyKeys.Name(owner: KeyID(2), text: "k"), "body").end(.notBilled)
+        await last.end(.notBilled)
+        try await run(next, "body").end(.notBilled)
+    }
+
+    @Test func whatADeadWebRanCountsAsBilled() async throws {
+        try await Presence(database: database, instance: InstanceID("here")).renew()
+        let ticket = try await run(name, "body")
+        try await Presence(database: database, instance: InstanceID("here")).renew()
+        #expect(await code(of: name, "body") == "idempotency_in_progress")
+        try await database.write { try $0.execute("UPDATE webs SET seen = 0") }
+        try await Presence(database: database, instance: InstanceID("there")).renew()
+        #expect(await code(of: name, "body") == "idempotency_not_replayable")
+        await ticket.end(.billed(reply("it was only asleep")))
+        #expect(try await text(name, "body") == "it was only asleep")
+    }
+
+    @Test func anEndThatTheDatabaseDidNotTakeIsSavedLater() async throws {
+        let billed = try await run(name, "body")
+        let other = IdempotencyKeys.Name(owner: KeyID(1), text: "not billed")
+        let notBilled = try await run(other, "body")
+        try await database.write { try $0.execute("ALTER TABLE idempotency_keys RENAME TO away") }
+        await billed.end(.billed(reply("answer")))
+        await notBilled.end(.notBilled)
+        await keys.tidy()
+        #expect(await code(of: name, "body") == "service_unavailable")
+        try await database.write { try $0.execute("ALTER TABLE away RENAME TO idempotency_keys") }
+        #expect(await code(of: name, "body") == "idempotency_in_progress")
+        await keys.tidy()
+        #expect(await code(of: name, "body") == "idempotency_not_replayable")
+        try await run(other, "body").end(.notBilled)
     }
 
     @Test(arguments: ["", "two words", "a\ttab", "ü", String(repeating: "k", count: 256)])
     func malformedKeysAreRefused(_ text: String) {
-        #expect(
-            code { try IdempotencyKeys.Name.named(by: [.idempotencyKey: text], of: nil) } == "invalid_idempotency_key")
+        #expect {
+            try IdempotencyKeys.Name.named(by: [.idempotencyKey: text], of: KeyID(1))
+        } throws: { ($0 as? APIError)?.code == "invalid_idempotency_key" }
+    }
+
+    private func claim(
+        _ name: IdempotencyKeys.Name, _ body: String, at now: Int64?, by keys: IdempotencyKeys
+    ) async throws(APIError) -> IdempotencyKeys.Claim {
+        let digest = SHA256.hash(data: Array(body.utf8))
+        return try await keys.claim(name, digest, as: .random(), at: now.map { Timestamp($0) } ?? .now())
     }
 
     private func run(
-        _ name: IdempotencyKeys.Name, _ body: String, at now: NIODeadline = .now()
-    ) throws -> IdempotencyKeys.Ticket {
-        guard case .run(let ticket) = try keys.claim(name, digest(body), at: now) else {
+        _ name: IdempotencyKeys.Name, _ body: String, at now: Int64? = nil, by other: IdempotencyKeys? = nil
+    ) async throws -> IdempotencyKeys.Ticket {
+        guard case .run(let ticket) = try await claim(name, body, at: now, by: other ?? keys) else {
             throw APIError.invalidRequest("it was to run")
         }
         return ticket
     }
 
     private func again(
-        _ name: IdempotencyKeys.Name, _ body: String, at now: NIODeadline = .now()
-    ) throws -> String {
-        guard case .again(let reply) = try keys.claim(name, digest(body), at: now) else {
+        _ name: IdempotencyKeys.Name, _ body: String, at now: Int64? = nil
+    ) async throws -> IdempotencyKeys.KeptReply {
+        guard case .again(let reply) = try await claim(name, body, at: now, by: keys) else {
             throw APIError.invalidRequest("it was to be sent again")
         }
-        return String(buffer: reply.body)
+        return reply
     }
 
-    private func code<Value>(_ work: () throws -> Value) -> String? {
-        do {
-            _ = try work()
+    private func text(_ name: IdempotencyKeys.Name, _ body: String, at now: Int64? = nil) async throws -> String {
+        String(buffer: try await again(name, body, at: now).body)
+    }
+
+    /// Why it is refused; nil: it is not.
+    private func code(of name: IdempotencyKeys.Name, _ body: String) async -> String? {
+        do throws(APIError) {
+            _ = try await claim(name, body, at: nil, by: keys)
             return nil
         } catch {
-            return (error as? APIError)?.code
+            return error.code
         }
     }
 
-    private func digest(_ text: String) -> IdempotencyKeys.Digest { SHA256.hash(data: Array(text.utf8)) }
-
     private func reply(_ text: String) -> IdempotencyKeys.KeptReply {
-        IdempotencyKeys.KeptReply(headers: [:], body: ByteBuffer(string: text))
+        IdempotencyKeys.KeptReply(body: ByteBuffer(string: text), lowered: nil)
+    }
+
+    private func rows() async throws -> Int? {
+        try await database.read { try $0.value("SELECT count(*) FROM idempotency_keys") }
+    }
+
+    /// Requests of the first API key that have ended just now.
+    private func fill(count: Int, replyBytes: Int) async throws {
+        try await database.write { connection in
+            for number in 0..<count {
+                try connection.execute(
+                    """
+                    INSERT INTO idempotency_keys (owner, name, request, digest, writer, ended, reply_bytes)
+                    VALUES (1, ?, '', '', 'here', ?, ?)
+                    """,
+                    ["\(number)", Timestamp.now().rawValue, replyBytes])
+            }
+        }
     }
 }

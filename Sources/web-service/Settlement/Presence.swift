@@ -4,7 +4,8 @@ import SharedProtocol
 import Storage
 
 /// Which webs live, kept in the database that they share, so that what a dead one left behind is found: answers that nobody
-/// writes any more are closed, and posts that nobody delivers get a new owner. A SQLite file belongs to one process, so
+/// writes any more are closed, posts that nobody delivers get a new owner, and requests under an idempotency key count as
+/// billed. A SQLite file belongs to one process, so
 /// there all others are dead.
 struct Presence: ServiceLifecycle.Service {
     static let interval = Duration.seconds(3)
@@ -47,6 +48,11 @@ struct Presence: ServiceLifecycle.Service {
             try connection.execute(
                 "UPDATE pending_posts SET owner = ? WHERE owner NOT IN (SELECT instance FROM webs)",
                 [instance.rawValue])
+            try connection.execute(
+                """
+                UPDATE idempotency_keys SET ended = \(now) WHERE ended IS NULL
+                AND writer NOT IN (SELECT instance FROM webs)
+                """)
         }
     }
 

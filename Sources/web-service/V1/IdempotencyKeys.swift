@@ -2,30 +2,34 @@ import Crypto
 import HTTPTypes
 import NIOConcurrencyHelpers
 import NIOCore
+import ServiceLifecycle
 import SharedProtocol
+import Storage
 
 /// Remembers the requests that named an `Idempotency-Key`, each for ten minutes after its end, so that a repeat neither runs
-/// nor is billed again. In memory, of this instance alone.
+/// nor is billed again: in web's database, so that it holds for all webs that share one, and after any of them has died.
 ///
 /// What was billed is never run again: a reply that is not streamed is sent again as it was; of all else that was billed
 /// (a stream, a reply too long to keep, an answer cut short by its client's leaving) a repeat hears 409. A request that ended
 /// with nothing billed, whatever its status, leaves nothing behind, and the key may be used again.
-final class IdempotencyKeys: Sendable {
-    static let lifetime = TimeAmount.minutes(10)
+final class IdempotencyKeys: Service {
+    /// In milliseconds.
+    static let lifetime: Int64 = 600_000
     /// Longest key, in bytes of visible ASCII.
     static let lengthLimit = 255
     /// Longest reply that is kept, in bytes.
     static let replyLimit = 1 << 20
-    /// Of all replies that are kept; the oldest make room, and cannot be sent again then.
-    static let bytesLimit = 64 << 20
-    /// Requests that are remembered. Nobody's is forgotten early: beyond it, requests with a new key get 503.
-    static let entriesLimit = 100_000
-    /// Of them, those of one API key.
+    /// Of the replies of one API key; beyond it they are not kept, and cannot be sent again.
+    static let bytesPerKeyLimit = 64 << 20
+    /// Requests of one API key. None is forgotten early: beyond it, those with a new key get 503. Requests that come
+    /// together may exceed it by their number.
     static let entriesPerKeyLimit = 10_000
+    /// How often the old are deleted, and ends saved that the database did not take.
+    static let interval = Duration.seconds(3)
 
     /// An idempotency key means nothing beyond the API key that it came with.
     struct Name: Sendable, Hashable {
-        let owner: KeyID?
+        let owner: KeyID
         let text: String
     }
 
@@ -33,8 +37,9 @@ final class IdempotencyKeys: Sendable {
     typealias Digest = SHA256.Digest
 
     struct KeptReply: Sendable {
-        let headers: HTTPFields
         let body: ByteBuffer
+        /// The output limit, when it was lowered.
+        let lowered: (limit: TokenCount, by: Ledger.LimitedBy)?
     }
 
     enum Claim {
@@ -43,66 +48,95 @@ final class IdempotencyKeys: Sendable {
         case again(KeptReply)
     }
 
-    fileprivate struct Entry {
-        let digest: Digest
-        /// Nil while it runs.
-        var end: NIODeadline?
-        var reply: KeptReply?
-    }
+    private let database: ServiceDatabase
+    private let writer: InstanceID
+    /// Ends that the database has not taken, or that nobody waited for; as many as there were requests running.
+    private let unsaved = NIOLockedValueBox<[(Row, IdempotencyKeyEnd)]>([])
 
-    fileprivate struct State {
-        var entries: [Name: Entry] = [:]
-        var counts: [KeyID?: Int] = [:]
-        /// Those that have ended, in the order of their ends.
-        var ended = CircularBuffer<Name>()
-        /// Those of them whose reply is kept, in the same order.
-        var kept = CircularBuffer<Name>()
-        var keptBytes = 0
+    /// - Parameter writer: this web; what it leaves behind when it dies is closed by another (`Presence`).
+    init(_ database: ServiceDatabase, writer: InstanceID) {
+        self.database = database
+        self.writer = writer
     }
-
-    private let state = NIOLockedValueBox(State())
 
     /// Throws 422 for another request under the same key, 409 for one that runs or cannot be sent again, 503 when too many
-    /// are remembered.
-    func claim(_ name: Name, _ digest: Digest, at now: NIODeadline = .now()) throws(APIError) -> Claim {
-        let result = state.withLockedValue { state in
-            state.forgetOld(at: now)
-            return Result { () throws(APIError) in try state.claim(name, digest) }
+    /// are remembered or the database does not answer.
+    func claim(
+        _ name: Name, _ digest: Digest, as request: RequestID, at now: Timestamp = .now()
+    ) async throws(APIError) -> Claim {
+        let row = Row(name: name, request: request)
+        let found: Finding
+        do {
+            found = try await database.write(isolation: .readCommitted) { [writer] connection in
+                try row.claim(digest, by: writer, at: now, in: connection)
+            }
+        } catch {
+            throw .unavailable("Idempotency keys cannot be remembered right now.")
         }
-        if let reply = try result.get() { return .again(reply) }
-        return .run(Ticket(self, name))
+        switch found {
+        case .nothing: return .run(Ticket(self, row))
+        case .tooMany: throw .unavailable("Too many idempotency keys are in use.")
+        case .anotherRequest: throw .idempotencyKeyReused
+        case .running: throw .idempotencyInProgress
+        case .ended(nil): throw .idempotencyNotReplayable
+        case .ended(let reply?): return .again(reply)
+        }
     }
 
-    fileprivate func release(_ name: Name) { state.withLockedValue { $0.remove(name) } }
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: Self.interval)) != nil { await self.tidy() }
+        }
+        await tidy()
+    }
 
-    fileprivate func finish(_ name: Name, _ reply: KeptReply?, at now: NIODeadline) {
-        let reply = reply.flatMap { $0.body.readableBytes <= Self.replyLimit ? $0 : nil }
-        // A copy of its own: the buffer may be a slice of a much longer one.
-        let copy = reply.map { KeptReply(headers: $0.headers, body: ByteBuffer(bytes: $0.body.readableBytesView)) }
-        state.withLockedValue { $0.finish(name, copy, at: now) }
+    /// Saves what could not be saved before, and forgets what ended long ago.
+    func tidy(at now: Timestamp = .now()) async {
+        for (row, end) in takeUnsaved() { await save(end, of: row, at: now) }
+        // What fails is told by the database, and tried again.
+        _ = try? await database.write(isolation: .readCommitted) {
+            try $0.execute("DELETE FROM idempotency_keys WHERE ended <= ?", [now.rawValue - Self.lifetime])
+        }
+    }
+
+    private func takeUnsaved() -> [(Row, IdempotencyKeyEnd)] {
+        unsaved.withLockedValue { unsaved in
+            defer { unsaved = [] }
+            return unsaved
+        }
+    }
+
+    private func save(_ end: IdempotencyKeyEnd, of row: Row, at now: Timestamp) async {
+        do {
+            try await database.write(isolation: .readCommitted) { try row.save(end, at: now, in: $0) }
+        } catch {
+            // Without the reply: it would be held in memory for as long as the database is away.
+            saveLater(end.withoutReply, of: row)
+        }
+    }
+
+    private func saveLater(_ end: IdempotencyKeyEnd, of row: Row) {
+        unsaved.withLockedValue { $0.append((row, end)) }
     }
 
     /// Held by a request that runs. Let go of without a word, its key counts as that of a request that was billed.
     final class Ticket: Sendable {
         private let keys: IdempotencyKeys
-        private let name: Name
+        private let row: Row
         private let isOpen = NIOLockedValueBox(true)
 
-        fileprivate init(_ keys: IdempotencyKeys, _ name: Name) {
+        fileprivate init(_ keys: IdempotencyKeys, _ row: Row) {
             self.keys = keys
-            self.name = name
+            self.row = row
         }
 
-        deinit { finish(nil) }
-
-        /// Nothing was billed: the request may be made again.
-        func release() {
-            if close() { keys.release(name) }
+        deinit {
+            if close() { keys.saveLater(.billed(nil), of: row) }
         }
 
-        /// - Parameter reply: what a repeat gets; nil: 409.
-        func finish(_ reply: KeptReply?, at now: NIODeadline = .now()) {
-            if close() { keys.finish(name, reply, at: now) }
+        /// Says how the request ended; the first word counts. A database that does not take it is told again later.
+        func end(_ end: IdempotencyKeyEnd, at now: Timestamp = .now()) async {
+            if close() { await keys.save(end, of: row, at: now) }
         }
 
         /// Whether it was open.
@@ -115,63 +149,25 @@ final class IdempotencyKeys: Sendable {
     }
 }
 
-extension IdempotencyKeys.State {
-    /// The reply to send again; nil: the request is to run, and is remembered from now on.
-    fileprivate mutating func claim(
-        _ name: IdempotencyKeys.Name, _ digest: IdempotencyKeys.Digest
-    ) throws(APIError) -> IdempotencyKeys.KeptReply? {
-        guard let entry = entries[name] else {
-            guard entries.count < IdempotencyKeys.entriesLimit,
-                counts[name.owner, default: 0] < IdempotencyKeys.entriesPerKeyLimit
-            else { throw .unavailable("Too many idempotency keys are in use.") }
-            entries[name] = IdempotencyKeys.Entry(digest: digest)
-            counts[name.owner, default: 0] += 1
-            return nil
+/// How a request under an idempotency key ended.
+enum IdempotencyKeyEnd: Sendable {
+    /// The request may be made again.
+    case notBilled
+    /// With what a repeat gets; nil: 409.
+    case billed(IdempotencyKeys.KeptReply?)
+
+    fileprivate var withoutReply: IdempotencyKeyEnd {
+        switch self {
+        case .notBilled: .notBilled
+        case .billed: .billed(nil)
         }
-        if entry.digest != digest { throw .idempotencyKeyReused }
-        if entry.end == nil { throw .idempotencyInProgress }
-        guard let reply = entry.reply else { throw .idempotencyNotReplayable }
-        return reply
-    }
-
-    fileprivate mutating func finish(
-        _ name: IdempotencyKeys.Name, _ reply: IdempotencyKeys.KeptReply?, at now: NIODeadline
-    ) {
-        entries[name]?.end = now
-        ended.append(name)
-        guard let reply else { return }
-        entries[name]?.reply = reply
-        kept.append(name)
-        keptBytes += reply.body.readableBytes
-        while keptBytes > IdempotencyKeys.bytesLimit, let oldest = kept.popFirst() { dropReply(of: oldest) }
-    }
-
-    fileprivate mutating func forgetOld(at now: NIODeadline) {
-        while let oldest = ended.first, let end = entries[oldest]?.end, now - end >= IdempotencyKeys.lifetime {
-            ended.removeFirst()
-            if kept.first == oldest {
-                kept.removeFirst()
-                dropReply(of: oldest)
-            }
-            remove(oldest)
-        }
-    }
-
-    fileprivate mutating func remove(_ name: IdempotencyKeys.Name) {
-        guard entries.removeValue(forKey: name) != nil, let count = counts[name.owner] else { return }
-        counts[name.owner] = count > 1 ? count - 1 : nil
-    }
-
-    private mutating func dropReply(of name: IdempotencyKeys.Name) {
-        keptBytes -= entries[name]?.reply?.body.readableBytes ?? 0
-        entries[name]?.reply = nil
     }
 }
 
 extension IdempotencyKeys.Name {
     /// The request's key, if it names one. Throws 400 for one that is empty, too long, or not visible ASCII.
     static func named(by headers: HTTPFields, of owner: KeyID?) throws(APIError) -> IdempotencyKeys.Name? {
-        guard let text = headers[.idempotencyKey] else { return nil }
+        guard let owner, let text = headers[.idempotencyKey] else { return nil }
         guard (1...IdempotencyKeys.lengthLimit).contains(text.utf8.count), text.utf8.allSatisfy({ 0x21...0x7E ~= $0 })
         else {
             throw .invalidRequest(

@@ -11,7 +11,7 @@ struct V1: Sendable {
     let identities: Identities
     let presences: ClientPresences
     let bodies = BodyBudget()
-    let idempotencyKeys = IdempotencyKeys()
+    let idempotencyKeys: IdempotencyKeys
 
     /// How far a request has come.
     private struct Course {
@@ -96,7 +96,7 @@ struct V1: Sendable {
             request, for: operation, isDigested: name != nil, bodies, &course.hasReadBody)
         var ticket: IdempotencyKeys.Ticket?
         if let name, let digest = reading.digest {
-            switch try idempotencyKeys.claim(name, digest) {
+            switch try await idempotencyKeys.claim(name, digest, as: context.request) {
             case .again(let reply): return V1Reply.again(reply)
             case .run(let claimed): ticket = claimed
             }
@@ -106,7 +106,7 @@ struct V1: Sendable {
         do throws(APIError) {
             answer = try await begin(reading.request, presence, context, requester)
         } catch {
-            ticket?.release()
+            await ticket?.end(.notBilled)
             throw error
         }
         if reading.request.isStream { return V1Reply.stream(answer, presence, ticket) }

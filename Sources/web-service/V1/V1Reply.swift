@@ -41,21 +41,32 @@ enum V1Reply {
         let reply = await answer.next().first
         while await !answer.next().isEmpty {}
         let settlement = answer.settlement
-        // What was billed must not run again, what was not may.
-        if settlement.usage == nil { ticket?.release() }
+        let whole = reply.map { IdempotencyKeys.KeptReply(body: $0, lowered: answer.loweredLimit) }
+        await end(ticket, of: answer, with: settlement.outcome == .completed ? whole : nil)
         if let failure = settlement.failure { throw failure }
-        guard let reply else { throw .cancelled }
-        var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
-        add(answer.loweredLimit, to: &headers)
-        if settlement.outcome == .completed { ticket?.finish(IdempotencyKeys.KeptReply(headers: headers, body: reply)) }
-        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: reply))
+        guard let whole else { throw .cancelled }
+        return Self.whole(whole)
     }
 
     /// The reply of an earlier request under the same idempotency key.
     static func again(_ reply: IdempotencyKeys.KeptReply) -> Response {
-        var headers = reply.headers
-        headers[.idempotentReplayed] = "true"
+        var response = whole(reply)
+        response.headers[.idempotentReplayed] = "true"
+        return response
+    }
+
+    private static func whole(_ reply: IdempotencyKeys.KeptReply) -> Response {
+        var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
+        add(reply.lowered, to: &headers)
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: reply.body))
+    }
+
+    /// Before the client hears of the end, so that its repeat finds it. What was billed must not run again, what was not may.
+    @inline(never)
+    private static func end(
+        _ ticket: IdempotencyKeys.Ticket?, of answer: Answer, with reply: IdempotencyKeys.KeptReply? = nil
+    ) async {
+        await ticket?.end(answer.settlement.usage == nil ? .notBilled : .billed(reply))
     }
 
     /// Relays the events as they come. The end is sent after the bill is durable; when the client leaves, the backend is
@@ -68,13 +79,15 @@ enum V1Reply {
         ]
         add(answer.loweredLimit, to: &headers)
         let body = ResponseBody { writer in
-            defer { ended(answer, presence, ticket) }
+            defer { presence.forget() }
             do {
                 try await relay(answer, presence, &writer)
+                await end(ticket, of: answer)
                 try await writer.write(ServerSentEvents.end(of: answer))
                 try await writer.finish(nil)
             } catch {
                 await stop(answer)
+                await end(ticket, of: answer)
                 throw error
             }
         }
@@ -104,12 +117,6 @@ enum V1Reply {
     private static func stop(_ answer: Answer) async {
         answer.stop()
         while await !answer.next().isEmpty {}
-    }
-
-    @inline(never)
-    private static func ended(_ answer: Answer, _ presence: ClientPresence, _ ticket: IdempotencyKeys.Ticket?) {
-        presence.forget()
-        if answer.settlement.usage == nil { ticket?.release() } else { ticket?.finish(nil) }
     }
 
     static func add(_ standing: RateLimitStanding, to headers: inout HTTPFields) {
