@@ -76,18 +76,24 @@ def test_the_wait_that_is_told_is_enough_by_the_clock(redis):
 
 def test_a_silent_redis_costs_little_and_limits_hold(redis):
     with site_on(redis, "50 per hour") as site:
-        busy, fresh, late = (site.create_key(f"{name}@example.edu") for name in ("busy", "fresh", "late"))
+        busy, late = (site.create_key(f"{name}@example.edu") for name in ("busy", "late"))
         with Load(site, busy) as load:
-            usual = load.slowest(2)
-            redis.suspend()
-            silent = load.slowest(4)
-            found = statuses([site], [fresh], 80)
-            assert (found.count(200), found.count(429)) == (50, 30)
-            redis.resume()
-            wait_for("Redis to be used again", lambda: BACK in site.log())
-        print(f"slowest request: {usual * 1000:.0f} ms, while Redis is silent: {silent * 1000:.0f} ms")
-        assert silent < usual + LONGER_SECONDS
-        assert site.log().count(LEFT_ALONE) == site.log().count(BACK) == 1
+            # What waits for Redis waits in each round; what a busy machine delays, it does not delay in all of them.
+            for rounds in range(1, 6):
+                usual = load.slowest(2)
+                fresh = site.create_key(f"fresh{rounds}@example.edu")
+                redis.suspend()
+                silent = load.slowest(4)
+                found = statuses([site], [fresh], 80)
+                assert (found.count(200), found.count(429)) == (50, 30)
+                redis.resume()
+                wait_for("Redis to be used again", lambda: site.log().count(BACK) == rounds)
+                print(f"slowest request: {usual * 1000:.0f} ms, while Redis is silent: {silent * 1000:.0f} ms")
+                if silent < usual + LONGER_SECONDS:
+                    break
+            else:
+                pytest.fail("requests waited for Redis in every round")
+        assert site.log().count(LEFT_ALONE) == site.log().count(BACK) == rounds
         assert statuses([site], [late], 1) == [200]
         assert redis.ask("GET", f"lumen:{{{site.account(late)['user']}.api}}:50/3600") == "1"
 
