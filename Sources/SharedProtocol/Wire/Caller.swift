@@ -41,8 +41,9 @@ public struct InProcessCaller: Caller {
         queue.onDrained { gate.open() }
         let task = Task {
             let sink = EventSink { event async throws(CallError) in
-                if Task.isCancelled { throw CallError(.connectionLost, "the caller left") }
+                // In this order: a cancel after the question finds the gate closed, and opens it.
                 gate.close()
+                if Task.isCancelled { throw CallError(.connectionLost, "the caller left") }
                 if !queue.push(event) { await gate.wait() }
             }
             queue.finish(Self.result(of: await answer(context, sink)))
