@@ -11,6 +11,6 @@ struct AuthService: AsyncParsableCommand {
     @OptionGroup var arguments: ServiceArguments
 
     func run() async throws {
-        try await ServiceProcess.run(.auth, arguments, build: Self.build)
+        try await ServiceProcess.run(.auth, arguments) { try await AuthService.build($0) }
     }
 }

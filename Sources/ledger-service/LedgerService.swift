@@ -11,6 +11,6 @@ struct LedgerService: AsyncParsableCommand {
     @OptionGroup var arguments: ServiceArguments
 
     func run() async throws {
-        try await ServiceProcess.run(.ledger, arguments, build: Self.build)
+        try await ServiceProcess.run(.ledger, arguments) { try await LedgerService.build($0) }
     }
 }

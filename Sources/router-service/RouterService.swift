@@ -12,6 +12,6 @@ struct RouterService: AsyncParsableCommand {
     @OptionGroup var arguments: ServiceArguments
 
     func run() async throws {
-        try await ServiceProcess.run(.router, arguments, build: Self.build)
+        try await ServiceProcess.run(.router, arguments) { try RouterService.build($0) }
     }
 }

@@ -90,7 +90,7 @@ extension DummyExchange {
     }
 
     /// Every choice's first token, every choice's second, and so on, as a model that samples them together would.
-    private func sendTokens(
+    @concurrent private func sendTokens(
         of reply: DummyReply, as rendering: DummyRendering, to writer: inout any ResponseBodyWriter
     ) async throws {
         for (index, choice) in reply.choices.enumerated() where rendering.operation == .chat {
@@ -114,7 +114,7 @@ extension DummyExchange {
         }
     }
 
-    private func send(
+    @concurrent private func send(
         _ event: ByteBuffer, tokens: Int = 0, to writer: inout any ResponseBodyWriter
     ) async throws {
         try await writer.write(event)

@@ -132,7 +132,7 @@ enum AuditFile {
     ///   - first: a page of entries, newest first.
     ///   - next: the page that follows an entry. When it fails, the connection breaks: nobody shall take half a file for
     ///     the whole.
-    static func write(
+    @concurrent static func write(
         to writer: inout any ResponseBodyWriter, _ first: [Auth.AuditEntry],
         next: (Int64) async throws -> [Auth.AuditEntry]
     ) async throws {

@@ -26,7 +26,7 @@ struct AnswerFollower: Sendable {
         }
     }
 
-    private func send(after start: AnswerCursor, to writer: inout any ResponseBodyWriter) async throws {
+    @concurrent private func send(after start: AnswerCursor, to writer: inout any ResponseBodyWriter) async throws {
         let live = desk.live(id, of: owner)
         if let live, !live.addFollower() { return }
         defer { live?.removeFollower() }

@@ -82,7 +82,7 @@ struct EventsFile: Sendable {
     ///   - first: a page of events, newest first.
     ///   - next: the page that follows an event. When it fails, the connection breaks: nobody shall take half a file for
     ///     the whole.
-    func write(
+    @concurrent func write(
         to writer: inout any ResponseBodyWriter, _ first: [Ledger.UsageEvent],
         next: (Int64) async throws -> [Ledger.UsageEvent]
     ) async throws {

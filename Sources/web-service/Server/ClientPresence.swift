@@ -33,7 +33,7 @@ final class ClientPresence: Sendable {
     func forget() { state.withLockedValue { $0.onLeave = nil } }
 
     /// Runs a write, which suspends for as long as the client does not read.
-    func writing<Failure: Error>(_ write: () async throws(Failure) -> Void) async throws(Failure) {
+    func writing<Failure: Error>(_ write: @concurrent () async throws(Failure) -> Void) async throws(Failure) {
         note(writingSince: .now())
         defer { note(writingSince: nil) }
         try await write()

@@ -8,7 +8,7 @@ struct CallbackRoute: RouterMiddleware {
     let site: Site
 
     func handle(
-        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+        _ request: Request, context: WebContext, next: @concurrent (Request, WebContext) async throws -> Response
     ) async throws -> Response {
         let path = site.configuration().oauth2?.redirectURI.path
         guard request.method == .get, request.uri.path == path else { return try await next(request, context) }

@@ -19,7 +19,7 @@ struct PageGate: RouterMiddleware {
     }
 
     func handle(
-        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+        _ request: Request, context: WebContext, next: @concurrent (Request, WebContext) async throws -> Response
     ) async throws -> Response {
         var response: Response
         do {

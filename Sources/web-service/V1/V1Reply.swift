@@ -97,7 +97,7 @@ enum V1Reply {
     // Not inlined, as all that does not wait in a stream's course: a running stream's task would keep what it needs.
 
     @inline(never)
-    private static func relay(
+    @concurrent private static func relay(
         _ answer: Answer, _ presence: ClientPresence, _ writer: inout any ResponseBodyWriter
     ) async throws {
         while case let events = await answer.next(), !events.isEmpty {
@@ -107,7 +107,7 @@ enum V1Reply {
     }
 
     @inline(never)
-    private static func write(
+    @concurrent private static func write(
         _ frames: ByteBuffer, _ presence: ClientPresence, _ writer: inout any ResponseBodyWriter
     ) async throws {
         try await presence.writing { try await writer.write(frames) }

@@ -37,13 +37,13 @@ struct HTTPConversation {
     /// Reads until `wanted` has arrived; false when the server closed the connection before.
     mutating func read(until wanted: String) async throws -> Bool {
         while !text.contains(wanted) {
-            guard let bytes = try await inbound.next() else { return false }
+            guard let bytes = try await inbound.next(isolation: #isolation) else { return false }
             text += String(buffer: bytes)
         }
         return true
     }
 
     mutating func readToEnd() async throws {
-        while let bytes = try await inbound.next() { text += String(buffer: bytes) }
+        while let bytes = try await inbound.next(isolation: #isolation) { text += String(buffer: bytes) }
     }
 }
