@@ -241,23 +241,29 @@ async def ask_while(site: Site, key: str, server: Postgres, way: str, seconds: f
             sent.append(await send_one(site.web_port, key, slot, Ask(f"{slot}-{len(sent)}", "dummy", False, None, 20)))
             await asyncio.sleep(0.05)
 
-    clients = [asyncio.create_task(client(slot)) for slot in range(8)]
+    def clients(slots: range) -> list[asyncio.Task]:
+        return [asyncio.create_task(client(slot)) for slot in slots]
+
+    tasks = clients(range(8))
     await asyncio.sleep(1)
+    # Those who come when it is away, because all others may be held with their answers.
     if way == "silent":
         server.suspend()
+        tasks += clients(range(8, 12))
         await asyncio.sleep(seconds)
         server.resume()
     else:
         # As `pg_ctl stop -m immediate`: nothing is flushed or said.
         server.process.send_signal(signal.SIGQUIT)
         await asyncio.to_thread(server.process.wait, 30)
+        tasks += clients(range(8, 12))
         await asyncio.sleep(seconds)
         await asyncio.to_thread(server.start)
     await asyncio.to_thread(wait_for, "the site to recover", lambda: site.get("/readyz")[0] == 200, 30)
     before = len(sent)
     await asyncio.sleep(3)
     stopping.set()
-    await asyncio.gather(*clients)
+    await asyncio.gather(*tasks)
     assert [one for one in sent[before:] if one.status == 200], "it did not recover"
     return sent
 
