@@ -166,6 +166,30 @@ import Testing
         try await run(other, "body").end(.notBilled)
     }
 
+    /// A commit whose success nobody heard of leaves no key behind that seems to run for ever.
+    @Test func aClaimThatFailedIsTakenBack() async throws {
+        let request = RequestID.random()
+        try await database.write { try $0.execute("ALTER TABLE idempotency_keys RENAME TO away") }
+        #expect(await code(of: name, "body", as: request) == "service_unavailable")
+        try await database.write { connection in
+            try connection.execute("ALTER TABLE away RENAME TO idempotency_keys")
+            try connection.execute(
+                "INSERT INTO idempotency_keys (owner, name, request, digest, writer) VALUES (1, 'k', ?, '', 'here')",
+                [request.rawValue])
+        }
+        await keys.tidy()
+        try await run(name, "body").end(.notBilled)
+    }
+
+    @Test func whatWaitsForTheDatabaseHasABound() async throws {
+        try await database.write { try $0.execute("ALTER TABLE idempotency_keys RENAME TO away") }
+        for _ in 0..<IdempotencyKeys.unsavedLimit { _ = await code(of: name, "body") }
+        try await database.write { try $0.execute("ALTER TABLE away RENAME TO idempotency_keys") }
+        #expect(await code(of: name, "body") == "service_unavailable")
+        await keys.tidy()
+        try await run(name, "body").end(.notBilled)
+    }
+
     @Test(arguments: ["", "two words", "a\ttab", "ü", String(repeating: "k", count: 256)])
     func malformedKeysAreRefused(_ text: String) {
         #expect {
@@ -174,10 +198,11 @@ import Testing
     }
 
     private func claim(
-        _ name: IdempotencyKeys.Name, _ body: String, at now: Int64?, by keys: IdempotencyKeys
+        _ name: IdempotencyKeys.Name, _ body: String, as request: RequestID = .random(), at now: Int64?,
+        by keys: IdempotencyKeys
     ) async throws(APIError) -> IdempotencyKeys.Claim {
         let digest = SHA256.hash(data: Array(body.utf8))
-        return try await keys.claim(name, digest, as: .random(), at: now.map { Timestamp($0) } ?? .now())
+        return try await keys.claim(name, digest, as: request, at: now.map { Timestamp($0) } ?? .now())
     }
 
     private func run(
@@ -203,9 +228,11 @@ import Testing
     }
 
     /// Why it is refused; nil: it is not.
-    private func code(of name: IdempotencyKeys.Name, _ body: String) async -> String? {
+    private func code(
+        of name: IdempotencyKeys.Name, _ body: String, as request: RequestID = .random()
+    ) async -> String? {
         do throws(APIError) {
-            _ = try await claim(name, body, at: nil, by: keys)
+            _ = try await claim(name, body, as: request, at: nil, by: keys)
             return nil
         } catch {
             return error.code

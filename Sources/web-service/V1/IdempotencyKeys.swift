@@ -26,6 +26,8 @@ final class IdempotencyKeys: Service {
     static let entriesPerKeyLimit = 10_000
     /// How often the old are deleted, and ends saved that the database did not take.
     static let interval = Duration.seconds(3)
+    /// Ends that wait for the database; beyond it, requests with a key get 503.
+    static let unsavedLimit = 1_000
 
     /// An idempotency key means nothing beyond the API key that it came with.
     struct Name: Sendable, Hashable {
@@ -50,7 +52,7 @@ final class IdempotencyKeys: Service {
 
     private let database: ServiceDatabase
     private let writer: InstanceID
-    /// Ends that the database has not taken, or that nobody waited for; as many as there were requests running.
+    /// Ends that the database has not taken, or that nobody waited for.
     private let unsaved = NIOLockedValueBox<[(Row, IdempotencyKeyEnd)]>([])
 
     /// - Parameter writer: this web; what it leaves behind when it dies is closed by another (`Presence`).
@@ -64,6 +66,7 @@ final class IdempotencyKeys: Service {
     func claim(
         _ name: Name, _ digest: Digest, as request: RequestID, at now: Timestamp = .now()
     ) async throws(APIError) -> Claim {
+        guard unsaved.withLockedValue({ $0.count }) < Self.unsavedLimit else { throw Self.unavailable }
         let row = Row(name: name, request: request)
         let found: Finding
         do {
@@ -71,7 +74,9 @@ final class IdempotencyKeys: Service {
                 try row.claim(digest, by: writer, at: now, in: connection)
             }
         } catch {
-            throw .unavailable("Idempotency keys cannot be remembered right now.")
+            // What failed may have been committed all the same.
+            if error.code == .storageFailed { saveLater(.notBilled, of: row) }
+            throw Self.unavailable
         }
         switch found {
         case .nothing: return .run(Ticket(self, row))
@@ -92,7 +97,9 @@ final class IdempotencyKeys: Service {
 
     /// Saves what could not be saved before, and forgets what ended long ago.
     func tidy(at now: Timestamp = .now()) async {
-        for (row, end) in takeUnsaved() { await save(end, of: row, at: now) }
+        var waiting = takeUnsaved()
+        while let (row, end) = waiting.popLast(), await save(end, of: row, at: now) {}
+        unsaved.withLockedValue { $0 += waiting }
         // What fails is told by the database, and tried again.
         _ = try? await database.write(isolation: .readCommitted) {
             try $0.execute("DELETE FROM idempotency_keys WHERE ended <= ?", [now.rawValue - Self.lifetime])
@@ -106,18 +113,24 @@ final class IdempotencyKeys: Service {
         }
     }
 
-    private func save(_ end: IdempotencyKeyEnd, of row: Row, at now: Timestamp) async {
+    /// - Returns: whether the database took it. If not, it will be told again.
+    @discardableResult
+    private func save(_ end: IdempotencyKeyEnd, of row: Row, at now: Timestamp) async -> Bool {
         do {
             try await database.write(isolation: .readCommitted) { try row.save(end, at: now, in: $0) }
+            return true
         } catch {
             // Without the reply: it would be held in memory for as long as the database is away.
             saveLater(end.withoutReply, of: row)
+            return false
         }
     }
 
     private func saveLater(_ end: IdempotencyKeyEnd, of row: Row) {
         unsaved.withLockedValue { $0.append((row, end)) }
     }
+
+    private static let unavailable = APIError.unavailable("Idempotency keys cannot be remembered right now.")
 
     /// Held by a request that runs. Let go of without a word, its key counts as that of a request that was billed.
     final class Ticket: Sendable {
