@@ -63,7 +63,7 @@ import Testing
 
     @Test func aTicketThatIsLostCountsAsBilled() async throws {
         _ = try await run(name, "body")
-        await keys.tidy()
+        await keys.saveUnsaved()
         #expect(await code(of: name, "body") == "idempotency_not_replayable")
     }
 
@@ -85,9 +85,9 @@ import Testing
         #expect(try await text(name, "body", at: 14 * minute) == "answer")
         let ticket = try await run(name, "other", at: 15 * minute)
         await ticket.end(.billed(reply("new")), at: Timestamp(15 * minute))
-        await keys.tidy(at: Timestamp(24 * minute))
+        await keys.forgetOld(at: Timestamp(24 * minute))
         #expect(try await text(name, "other", at: 24 * minute) == "new")
-        await keys.tidy(at: Timestamp(25 * minute))
+        await keys.forgetOld(at: Timestamp(25 * minute))
         #expect(try await rows() == 0)
     }
 
@@ -139,15 +139,39 @@ import Testing
     }
 
     @Test func whatADeadWebRanCountsAsBilled() async throws {
-        try await Presence(database: database, instance: InstanceID("here")).renew()
+        let (here, there) = (InstanceID("here"), InstanceID("there"))
+        if database.engine == .postgres { try await Presence(database: database, instance: there).renew() }
+        try await Presence(database: database, instance: here).renew()
         let ticket = try await run(name, "body")
-        try await Presence(database: database, instance: InstanceID("here")).renew()
+        try await Presence(database: database, instance: here).renew()
         #expect(await code(of: name, "body") == "idempotency_in_progress")
-        try await database.write { try $0.execute("UPDATE webs SET seen = 0") }
-        try await Presence(database: database, instance: InstanceID("there")).renew()
+        try await database.write { try $0.execute("UPDATE webs SET seen = 0 WHERE instance = 'here'") }
+        try await Presence(database: database, instance: there).renew()
         #expect(await code(of: name, "body") == "idempotency_not_replayable")
-        await ticket.end(.billed(reply("it was only asleep")))
-        #expect(try await text(name, "body") == "it was only asleep")
+        // It was only silent, and does not let its requests be forgotten while they run.
+        try await Presence(database: database, instance: here).renew()
+        #expect(await code(of: name, "body") == "idempotency_in_progress")
+        await keys.forgetOld(at: Timestamp(Timestamp.now().rawValue + 2 * IdempotencyKeys.lifetime))
+        await ticket.end(.billed(reply("late")))
+        #expect(try await text(name, "body") == "late")
+    }
+
+    @Test func whatADeadWebRanIsForgotten() async throws {
+        _ = try await run(name, "body")
+        try await Presence(database: database, instance: InstanceID("there")).renew()
+        await keys.forgetOld(at: Timestamp(Timestamp.now().rawValue + IdempotencyKeys.lifetime))
+        #expect(try await rows() == 0)
+    }
+
+    @Test func anEndThatWasSavedIsNotSavedAgain() async throws {
+        let ticket = try await run(name, "body")
+        let row = try await database.read { try $0.row("SELECT request FROM idempotency_keys") }
+        let request = RequestID(try #require(row)[0] as String)
+        await ticket.end(.billed(reply("answer")))
+        try await database.write { [name] in
+            try IdempotencyKeys.Row(name: name, request: request).save(.billed(nil), at: .now(), in: $0)
+        }
+        #expect(try await text(name, "body") == "answer")
     }
 
     @Test func anEndThatTheDatabaseDidNotTakeIsSavedLater() async throws {
@@ -157,11 +181,11 @@ import Testing
         try await database.write { try $0.execute("ALTER TABLE idempotency_keys RENAME TO away") }
         await billed.end(.billed(reply("answer")))
         await notBilled.end(.notBilled)
-        await keys.tidy()
+        await keys.saveUnsaved()
         #expect(await code(of: name, "body") == "service_unavailable")
         try await database.write { try $0.execute("ALTER TABLE away RENAME TO idempotency_keys") }
         #expect(await code(of: name, "body") == "idempotency_in_progress")
-        await keys.tidy()
+        await keys.saveUnsaved()
         #expect(await code(of: name, "body") == "idempotency_not_replayable")
         try await run(other, "body").end(.notBilled)
     }
@@ -177,7 +201,7 @@ import Testing
                 "INSERT INTO idempotency_keys (owner, name, request, digest, writer) VALUES (1, 'k', ?, '', 'here')",
                 [request.rawValue])
         }
-        await keys.tidy()
+        await keys.saveUnsaved()
         try await run(name, "body").end(.notBilled)
     }
 
@@ -186,7 +210,7 @@ import Testing
         for _ in 0..<IdempotencyKeys.unsavedLimit { _ = await code(of: name, "body") }
         try await database.write { try $0.execute("ALTER TABLE away RENAME TO idempotency_keys") }
         #expect(await code(of: name, "body") == "service_unavailable")
-        await keys.tidy()
+        await keys.saveUnsaved()
         try await run(name, "body").end(.notBilled)
     }
 

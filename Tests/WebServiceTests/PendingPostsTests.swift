@@ -49,6 +49,17 @@ import Testing
         #expect(try await mine.oldest(10).map(\.request) == [kept[1]])
     }
 
+    /// Whoever says first again that it lives must not take the others for dead.
+    @Test func nobodyIsDeadBecauseTheDatabaseWasAway() async throws {
+        guard database.engine == .postgres else { return }
+        let theirs = PendingPosts(database, owner: there)
+        for web in [here, there] { try await Presence(database: database, instance: web).renew() }
+        let kept = try await add(1, to: theirs)
+        try await database.write { try $0.execute("UPDATE webs SET seen = seen - 20000") }
+        for web in [here, there, here] { try await Presence(database: database, instance: web).renew() }
+        #expect(try await theirs.oldest(10).map(\.request) == kept)
+    }
+
     @Test func whatAnEarlierReleaseKeptIsDelivered() async throws {
         let kept = try await add(1, to: PendingPosts(database, owner: InstanceID("")))
         try await Presence(database: database, instance: here).renew()

@@ -1,4 +1,5 @@
 import Logging
+import NIOConcurrencyHelpers
 import ServiceLifecycle
 import SharedProtocol
 import Storage
@@ -11,6 +12,8 @@ struct Presence: ServiceLifecycle.Service {
     static let interval = Duration.seconds(3)
     /// A web that was silent for longer is dead; in milliseconds of the database's clock.
     static let silenceMilliseconds: Int64 = 15_000
+    /// A web may find others dead only if it was heard itself this long ago at most; else it was the database that was away.
+    static let witnessMilliseconds: Int64 = 7_000
 
     /// - Parameter integer: the engine's name for 64 bits.
     static func schema(integer: String) -> String {
@@ -30,16 +33,7 @@ struct Presence: ServiceLifecycle.Service {
     func renew() async throws(CallError) {
         // Each statement for itself: chats must not be in its way, nor it in theirs.
         try await database.write(isolation: .readCommitted) { [instance] connection in
-            let now =
-                connection.engine == .sqlite
-                ? "unixepoch() * 1000" : "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
-            if connection.engine == .sqlite { try connection.execute("DELETE FROM webs") }
-            try connection.execute(
-                """
-                INSERT INTO webs (instance, seen) VALUES (?, \(now))
-                ON CONFLICT (instance) DO UPDATE SET seen = excluded.seen
-                """, [instance.rawValue])
-            try connection.execute("DELETE FROM webs WHERE seen < \(now) - \(Self.silenceMilliseconds)")
+            try Self.renew(instance, connection)
             try connection.execute(
                 """
                 UPDATE messages SET state = 'interrupted' WHERE state = 'running'
@@ -48,27 +42,46 @@ struct Presence: ServiceLifecycle.Service {
             try connection.execute(
                 "UPDATE pending_posts SET owner = ? WHERE owner NOT IN (SELECT instance FROM webs)",
                 [instance.rawValue])
-            try connection.execute(
-                """
-                UPDATE idempotency_keys SET ended = \(now) WHERE ended IS NULL
-                AND writer NOT IN (SELECT instance FROM webs)
-                """)
+            try IdempotencyKeys.markAbandoned(by: instance, at: .now(), connection)
         }
+    }
+
+    private static func renew(_ instance: InstanceID, _ connection: any SQLConnection) throws {
+        if connection.engine == .sqlite {
+            try connection.execute("DELETE FROM webs")
+            try connection.execute("INSERT INTO webs (instance, seen) VALUES (?, 0)", [instance.rawValue])
+            return
+        }
+        let now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+        let silence: Int64? = try connection.value(
+            "SELECT \(now) - seen FROM webs WHERE instance = ?", [instance.rawValue])
+        try connection.execute(
+            """
+            INSERT INTO webs (instance, seen) VALUES (?, \(now))
+            ON CONFLICT (instance) DO UPDATE SET seen = excluded.seen
+            """, [instance.rawValue])
+        guard let silence, silence <= witnessMilliseconds else { return }
+        try connection.execute("DELETE FROM webs WHERE seen < \(now) - \(silenceMilliseconds)")
     }
 
     /// Stays alive for the others until shutdown. Stops after what it stands for has stopped.
     func run() async throws {
+        // Alone on its database, there is nobody to tell.
+        if database.engine == .sqlite { return try await gracefulShutdown() }
+        let isHeard = NIOLockedValueBox(true)
         await cancelWhenGracefulShutdown {
             while (try? await Task.sleep(for: Self.interval)) != nil {
-                // Alone on its database, there is nobody to tell.
-                if database.engine == .sqlite { continue }
                 do throws(CallError) {
                     try await renew()
+                    isHeard.withLockedValue { $0 = true }
                 } catch {
+                    isHeard.withLockedValue { $0 = false }
                     Self.log.warning("this web could not say that it lives", metadata: ["reason": "\(error.message)"])
                 }
             }
         }
+        // A database that is away would take all the time that is left to stop in.
+        guard isHeard.withLockedValue({ $0 }) else { return }
         _ = try? await database.write { [instance] in
             try $0.execute("DELETE FROM webs WHERE instance = ?", [instance.rawValue])
         }

@@ -21,6 +21,7 @@ extension IdempotencyKeys {
             digest TEXT NOT NULL,
             writer TEXT NOT NULL,
             ended \(integer),
+            abandoned \(integer),
             reply TEXT,
             reply_bytes \(integer) NOT NULL DEFAULT 0,
             output_limit \(integer),
@@ -28,8 +29,27 @@ extension IdempotencyKeys {
             PRIMARY KEY (owner, name)
         );
         CREATE INDEX idempotency_keys_by_end ON idempotency_keys (ended);
+        CREATE INDEX idempotency_keys_by_loss ON idempotency_keys (abandoned);
         CREATE INDEX idempotency_keys_by_owner ON idempotency_keys (owner, reply_bytes);
         """
+    }
+
+    /// Marks what dead webs were running, from when on it counts as billed; and takes that back of what this one runs: it
+    /// was only silent.
+    static func markAbandoned(by writer: InstanceID, at now: Timestamp, _ connection: any SQLConnection) throws {
+        try connection.execute(
+            "UPDATE idempotency_keys SET abandoned = NULL WHERE abandoned IS NOT NULL AND writer = ?", [writer.rawValue]
+        )
+        try connection.execute(
+            """
+            UPDATE idempotency_keys SET abandoned = ? WHERE ended IS NULL AND abandoned IS NULL
+            AND writer NOT IN (SELECT instance FROM webs)
+            """, [now.rawValue])
+    }
+
+    static func forgetOld(at now: Timestamp, _ connection: any SQLConnection) throws {
+        let oldest = now.rawValue - lifetime
+        try connection.execute("DELETE FROM idempotency_keys WHERE ended <= ? OR abandoned <= ?", [oldest, oldest])
     }
 
     /// What is remembered under a key.
@@ -54,9 +74,10 @@ extension IdempotencyKeys.Row {
         _ digest: IdempotencyKeys.Digest, by writer: InstanceID, at now: Timestamp, in connection: any SQLConnection
     ) throws -> IdempotencyKeys.Finding {
         let digest = Data(digest).base64EncodedString()
+        let oldest = now.rawValue - IdempotencyKeys.lifetime
         try connection.execute(
-            "DELETE FROM idempotency_keys WHERE owner = ? AND name = ? AND ended <= ?",
-            [name.owner.rawValue, name.text, now.rawValue - IdempotencyKeys.lifetime])
+            "DELETE FROM idempotency_keys WHERE owner = ? AND name = ? AND (ended <= ? OR abandoned <= ?)",
+            [name.owner.rawValue, name.text, oldest, oldest])
         if let found = try find(digest, in: connection) { return found }
         let count: Int? = try connection.value(
             "SELECT count(*) FROM idempotency_keys WHERE owner = ?", [name.owner.rawValue])
@@ -74,8 +95,10 @@ extension IdempotencyKeys.Row {
 
     private func find(_ digest: String, in connection: any SQLConnection) throws -> IdempotencyKeys.Finding? {
         let row = try connection.row(
-            "SELECT digest, ended, reply, output_limit, limited_by FROM idempotency_keys WHERE owner = ? AND name = ?",
-            [name.owner.rawValue, name.text])
+            """
+            SELECT digest, coalesce(ended, abandoned), reply, output_limit, limited_by
+            FROM idempotency_keys WHERE owner = ? AND name = ?
+            """, [name.owner.rawValue, name.text])
         guard let row else { return nil }
         if row[0] != digest { return .anotherRequest }
         if (row[1] as Int64?) == nil { return .running }
@@ -87,7 +110,7 @@ extension IdempotencyKeys.Row {
                 body: ByteBuffer(string: body), lowered: limit.flatMap { limit in limitedBy.map { (limit, $0) } }))
     }
 
-    /// Does nothing when the key is another request's by now.
+    /// Does nothing when the key is another request's by now, or the end has been saved, though nobody heard of it.
     func save(_ end: IdempotencyKeyEnd, at now: Timestamp, in connection: any SQLConnection) throws {
         switch end {
         case .notBilled:
@@ -99,8 +122,9 @@ extension IdempotencyKeys.Row {
             let lowered = text == nil ? nil : reply?.lowered
             try connection.execute(
                 """
-                UPDATE idempotency_keys SET ended = ?, reply = ?, reply_bytes = ?, output_limit = ?, limited_by = ?
-                WHERE owner = ? AND name = ? AND request = ?
+                UPDATE idempotency_keys
+                SET ended = ?, abandoned = NULL, reply = ?, reply_bytes = ?, output_limit = ?, limited_by = ?
+                WHERE owner = ? AND name = ? AND request = ? AND ended IS NULL
                 """,
                 [
                     now.rawValue, text, text?.utf8.count ?? 0, lowered?.limit.rawValue, lowered?.by.rawValue,

@@ -24,8 +24,10 @@ final class IdempotencyKeys: Service {
     /// Requests of one API key. None is forgotten early: beyond it, those with a new key get 503. Requests that come
     /// together may exceed it by their number.
     static let entriesPerKeyLimit = 10_000
-    /// How often the old are deleted, and ends saved that the database did not take.
+    /// How often ends are saved that the database did not take.
     static let interval = Duration.seconds(3)
+    /// Of these turns, so many go by between two deletions of the old.
+    static let turnsPerPruning = 20
     /// Ends that wait for the database; beyond it, requests with a key get 503.
     static let unsavedLimit = 1_000
 
@@ -90,20 +92,25 @@ final class IdempotencyKeys: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            while (try? await Task.sleep(for: Self.interval)) != nil { await self.tidy() }
+            var turns = 0
+            while (try? await Task.sleep(for: Self.interval)) != nil {
+                await self.saveUnsaved()
+                turns += 1
+                if turns % Self.turnsPerPruning == 0 { await self.forgetOld() }
+            }
         }
-        await tidy()
+        await saveUnsaved()
     }
 
-    /// Saves what could not be saved before, and forgets what ended long ago.
-    func tidy(at now: Timestamp = .now()) async {
+    func saveUnsaved() async {
         var waiting = takeUnsaved()
-        while let (row, end) = waiting.popLast(), await save(end, of: row, at: now) {}
+        while let (row, end) = waiting.popLast(), await save(end, of: row, at: .now()) {}
         unsaved.withLockedValue { $0 += waiting }
+    }
+
+    func forgetOld(at now: Timestamp = .now()) async {
         // What fails is told by the database, and tried again.
-        _ = try? await database.write(isolation: .readCommitted) {
-            try $0.execute("DELETE FROM idempotency_keys WHERE ended <= ?", [now.rawValue - Self.lifetime])
-        }
+        _ = try? await database.write(isolation: .readCommitted) { try Self.forgetOld(at: now, $0) }
     }
 
     private func takeUnsaved() -> [(Row, IdempotencyKeyEnd)] {
