@@ -11,6 +11,7 @@ from chats import ask, asked
 from lumen_site import Site
 from machine import send, wait_for
 from postgres import Postgres
+from scripted_backend import ScriptedBackend
 
 SITE = {"models": ("dummy", "error-500", "gap-50", {"name": "slow", "remote": "slow-first-byte-1000"})}
 
@@ -107,6 +108,21 @@ def test_a_client_that_left_is_billed_once_and_told_so(site, fresh):
             ask(client, "gap-50", stream=True, **fresh)
     assert caught.value.code == "idempotency_not_replayable"
     assert len(site.events(key)) == 1
+
+
+def test_what_was_billed_without_an_answer_is_billed_once(fresh):
+    """A backend that counts tokens and breaks off; the client repeats by itself."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+    counted = {"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": usage}
+    with ScriptedBackend({"counts": [counted, None]}) as backend:
+        models = ({"name": "counts", "endpoints": [{"url": backend.url, "api_key": "k"}]},)
+        with Site(models=models) as site:
+            key = site.create_key()
+            with site.client(key, max_retries=2) as client:
+                for options in ({}, {"stream": True}):
+                    with pytest.raises(openai.APIError):
+                        list(ask(client, "counts", **options, **fresh))
+            assert [event["billed"] for event in site.events(key)] == [12]
 
 
 def test_of_two_webs_one_runs_it(fresh):

@@ -100,13 +100,14 @@ final class Answer: Sendable {
         return end.settlement
     }
 
-    /// The failure of a request that ended before its first event; nothing was billed then.
+    /// The failure of a request that ended before its first event, with nothing billed. One that was billed, because its
+    /// backend counted tokens all the same, has an answer, without events.
     func failureBeforeAnyEvent() async -> Router.Failure? {
         guard stream.hasEndedUnread, let completion = try? stream.completion, let failure = completion.failure else {
             return nil
         }
         _ = await next()
-        return failure
+        return settlement.usage == nil ? failure : nil
     }
 
     @inline(never)
