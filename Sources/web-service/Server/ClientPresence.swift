@@ -87,9 +87,12 @@ final class ClientPresences: ServiceLifecycle.Service {
 
     init(stallLimit: @escaping @Sendable () -> Duration) { self.stallLimit = stallLimit }
 
-    /// Of the client behind this channel.
+    /// Of the client behind this channel; of one that has left, when the channel is closed.
     func presence(on channel: any Channel) -> ClientPresence {
-        presences.withLockedValue { $0[ObjectIdentifier(channel)]?.0 } ?? ClientPresence()
+        if let presence = presences.withLockedValue({ $0[ObjectIdentifier(channel)]?.0 }) { return presence }
+        let presence = ClientPresence()
+        presence.left()
+        return presence
     }
 
     func run() async throws {
