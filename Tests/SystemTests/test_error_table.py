@@ -72,7 +72,8 @@ def test_errors_of_the_request(walk):
         assert walk(400, None, path, members).json()["error"]["param"] == "model"
         twice = b'{"model":"dummy","mod\\u0065l":"forbidden",' + json.dumps(members).encode()[1:]
         assert walk(400, None, path, twice).json()["error"]["param"] == "model"
-        walk(415, "unsupported_media_type", path, asked("dummy", path), headers={"Content-Type": "text/plain"})
+        for header in ({"Content-Type": "text/plain"}, {"Content-Type": "application/jsonx"}, {"Content-Encoding": "gzip"}):
+            walk(415, "unsupported_media_type", path, asked("dummy", path), headers=header)
         walk(413, "request_too_large", path, b" " * (20 << 20) + b" {}")
         walk(405, "method_not_allowed", path, method="GET")
         walk(400, "invalid_idempotency_key", path, asked("dummy", path), headers={"Idempotency-Key": "two words"})

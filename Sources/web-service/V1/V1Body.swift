@@ -19,11 +19,7 @@ enum V1Body {
         _ request: Request, for operation: ModelRequest.Operation, isDigested: Bool, _ budget: BodyBudget,
         _ hasBegun: inout Bool
     ) async throws(APIError) -> Reading {
-        if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
-            throw APIError(
-                status: 415, message: "The content type must be application/json.", type: "invalid_request_error",
-                code: "unsupported_media_type")
-        }
+        try checkMediaType(request.headers)
         let announced = request.headers[.contentLength].flatMap { Int($0) }
         if let announced, announced > BodyBudget.bodyLimit { throw tooLarge }
         // Taken as it arrives: a client that announces much and sends little holds little.
@@ -36,6 +32,15 @@ enum V1Body {
         return try await withTaskExecutorPreference(globalConcurrentExecutor) { () throws(APIError) in
             try parse(body, operation, isDigested)
         }
+    }
+
+    private static func checkMediaType(_ headers: HTTPFields) throws(APIError) {
+        let type = headers[.contentType].map { $0.prefix { !"; \t".contains($0) }.lowercased() }
+        let encoding = headers[.contentEncoding]?.lowercased()
+        if type ?? "application/json" == "application/json", encoding ?? "identity" == "identity" { return }
+        throw APIError(
+            status: 415, message: "The content type must be application/json, without a content encoding.",
+            type: "invalid_request_error", code: "unsupported_media_type")
     }
 
     private static func parse(
