@@ -67,7 +67,10 @@ struct Presence: ServiceLifecycle.Service {
     /// Stays alive for the others until shutdown. Stops after what it stands for has stopped.
     func run() async throws {
         // Alone on its database, there is nobody to tell.
-        if database.engine == .sqlite { return try await gracefulShutdown() }
+        if database.engine == .sqlite {
+            try? await gracefulShutdown()
+            return
+        }
         let isHeard = NIOLockedValueBox(true)
         await cancelWhenGracefulShutdown {
             while (try? await Task.sleep(for: Self.interval)) != nil {
