@@ -82,7 +82,7 @@ final class IdempotencyKeys: Service {
         }
         switch found {
         case .nothing: return .run(Ticket(self, row))
-        case .tooMany: throw .unavailable("Too many idempotency keys are in use.")
+        case .tooMany: throw .unavailable("Too many idempotency keys are in use.", retryAfter: 60)
         case .anotherRequest: throw .idempotencyKeyReused
         case .running: throw .idempotencyInProgress
         case .ended(nil): throw .idempotencyNotReplayable
