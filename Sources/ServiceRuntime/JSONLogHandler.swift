@@ -1,6 +1,8 @@
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
+import NIOCore
+import SharedProtocol
 
 /// Writes each log event as one line of JSON on standard error: time, level, service, instance, message, metadata.
 public struct JSONLogHandler: LogHandler {
@@ -11,7 +13,7 @@ public struct JSONLogHandler: LogHandler {
     }
 
     /// What all lines of this logger have in common.
-    private let fixed: [UInt8]
+    private let fixed: ByteBuffer
     private static let level = NIOLockedValueBox(Logger.Level.info)
 
     /// Sets the level of every logger of the process, at once.
@@ -37,13 +39,13 @@ public struct JSONLogHandler: LogHandler {
         line.add("\",\"level\":\"")
         line.add(event.level.rawValue)
         line.add("\"")
-        line.bytes += fixed
+        line.bytes.writeImmutableBuffer(fixed)
         line.addMember("message", event.message.description)
         for (key, value) in metadata where event.metadata?[key] == nil { line.addMember(key, value) }
         for (key, value) in event.metadata ?? [:] { line.addMember(key, value) }
         line.add("}\n")
         // One write for one line, so that the lines of several processes do not mix.
-        _ = line.bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        _ = line.bytes.withUnsafeReadableBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
@@ -52,11 +54,9 @@ private struct LogLine {
     /// Longer texts are cut, in bytes: a log is no place for a body.
     static let textLimit = 4000
 
-    var bytes: [UInt8] = []
+    var bytes = ByteBufferAllocator().buffer(capacity: 512)
 
-    init() { bytes.reserveCapacity(512) }
-
-    mutating func add(_ text: String) { bytes += text.utf8 }
+    mutating func add(_ text: String) { bytes.writeString(text) }
 
     mutating func addMember(_ key: String, _ text: String) {
         add(",")
@@ -95,19 +95,10 @@ private struct LogLine {
     }
 
     private mutating func addQuoted(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
         // A cut in the middle of a character leaves bytes that are not UTF-8; decoding replaces them.
         let whole =
             text.utf8.count > Self.textLimit ? String(decoding: text.utf8.prefix(Self.textLimit), as: UTF8.self) : text
-        for byte in whole.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case UInt8(ascii: "\n"): add("\\n")
-            case 0..<0x20: add("\\u00" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16))
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
+        bytes.writeJSONString(whole)
     }
 
     /// Now, as RFC 3339 in UTC with milliseconds.
@@ -128,9 +119,9 @@ private struct LogLine {
     private mutating func addDigits(_ number: Int, _ width: Int, _ after: Unicode.Scalar) {
         var divisor = (1..<width).reduce(1) { power, _ in power * 10 }
         while divisor > 0 {
-            bytes.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+            bytes.writeInteger(UInt8(ascii: "0") + UInt8(number / divisor % 10))
             divisor /= 10
         }
-        bytes.append(UInt8(ascii: after))
+        bytes.writeInteger(UInt8(ascii: after))
     }
 }

@@ -125,19 +125,5 @@ extension DummyRendering {
     }
 
     /// The text as a JSON string.
-    static func json(_ text: some StringProtocol) -> String {
-        var bytes = Array("\"".utf8)
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0x0A: bytes += Array("\\n".utf8)
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                bytes += Array("\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
-        return String(decoding: bytes, as: UTF8.self)
-    }
+    static func json(_ text: some StringProtocol) -> String { String(buffer: ByteBuffer(quoting: String(text))) }
 }
