@@ -12,16 +12,15 @@ extension Site {
         let input = try await visit.form(GroupInput.self)
         var name = FormField(text: input.name)
         var title = FormField(text: input.title)
+        let isUntitled = input.title.trimmed.isEmpty
         do throws(CallError) {
-            // Without one, the name is the title.
-            if !input.title.trimmed.isEmpty { _ = try input.title.named("A group's title") }
+            if !isUntitled { _ = try input.title.named("A group's title") }
         } catch {
             title.complaint = error.message
         }
         if title.complaint == nil {
             let call = Auth.CreateGroup(
-                name: GroupName(input.name), title: input.title.trimmed.isEmpty ? input.name : input.title,
-                by: visit.actor)
+                name: GroupName(input.name), title: isUntitled ? input.name : input.title, by: visit.actor)
             do throws(CallError) {
                 try await authCall(call, for: visit)
                 return .redirect(to: AdminNotice.groupCreated.path(after: call.name.adminPath))

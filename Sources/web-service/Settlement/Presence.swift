@@ -1,13 +1,11 @@
 import Logging
-import NIOConcurrencyHelpers
 import ServiceLifecycle
 import SharedProtocol
 import Storage
 
 /// Which webs live, kept in the database that they share, so that what a dead one left behind is found: answers that nobody
 /// writes any more are closed, posts that nobody delivers get a new owner, and requests under an idempotency key count as
-/// billed. A SQLite file belongs to one process, so
-/// there all others are dead.
+/// billed. A SQLite file belongs to one process, so there all others are dead.
 struct Presence: ServiceLifecycle.Service {
     static let interval = Duration.seconds(3)
     /// A web that was silent for longer is dead; in milliseconds of the database's clock.
@@ -71,20 +69,21 @@ struct Presence: ServiceLifecycle.Service {
             try? await gracefulShutdown()
             return
         }
-        let isHeard = NIOLockedValueBox(true)
-        await cancelWhenGracefulShutdown {
+        let isHeard = await cancelWhenGracefulShutdown {
+            var isHeard = true
             while (try? await Task.sleep(for: Self.interval)) != nil {
                 do throws(CallError) {
                     try await renew()
-                    isHeard.withLockedValue { $0 = true }
+                    isHeard = true
                 } catch {
-                    isHeard.withLockedValue { $0 = false }
+                    isHeard = false
                     Self.log.warning("this web could not say that it lives", metadata: ["reason": "\(error.message)"])
                 }
             }
+            return isHeard
         }
         // A database that is away would take all the time that is left to stop in.
-        guard isHeard.withLockedValue({ $0 }) else { return }
+        guard isHeard else { return }
         _ = try? await database.write { [instance] in
             try $0.execute("DELETE FROM webs WHERE instance = ?", [instance.rawValue])
         }
