@@ -1,6 +1,5 @@
 """A stream is relayed as it comes."""
 
-import statistics
 import time
 
 from chats import ask, content_events
@@ -10,13 +9,15 @@ SITE = {"models": ("gap-200", "tokens-100-at-0")}
 
 
 def test_first_event_arrives_before_the_backend_sends_its_second(client):
-    times = []
-    for _ in content_events(ask(client, "gap-200", stream=True, max_tokens=6)):
-        times.append(time.monotonic())
-    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-    assert len(gaps) == 5
-    # Had each event waited for its successor, they would have come in pairs.
-    assert statistics.median(gaps) > 0.1, gaps
+    def gaps() -> list[float]:
+        times = []
+        for _ in content_events(ask(client, "gap-200", stream=True, max_tokens=6)):
+            times.append(time.monotonic())
+        assert len(times) == 6
+        return [later - earlier for earlier, later in zip(times, times[1:])]
+
+    # Had an event waited for its successor, two of them would have come at once, each time; on a busy machine they may once.
+    assert any(all(gap > 0.1 for gap in gaps()) for _ in range(5))
 
 
 def test_no_fixed_delay_per_stream(site, client):
